@@ -1,0 +1,25 @@
+//! Bytes in, exchanges out: what the two sides of a flow say to each other, by protocol.
+//!
+//! A dissector knows neither packets nor flows. It sees bytes of two sides (or messages), gaps and the end,
+//! and marks that say when and in which packet a byte came. Each protocol is one folder and one word in
+//! [`PROTOCOLS`]; probe order, lists for command line and charts, docs and the fuzz target derive from it.
+//!
+//! [`Session`] does for every protocol alike what none should do for itself: detection within
+//! `Limits::probe_bytes`, keeping what was not consumed, fencing panics, and the books.
+
+mod dissector;
+mod input;
+mod session;
+mod table;
+
+mod dns;
+mod http1;
+mod icmp;
+mod tls;
+
+pub use dissector::{
+    Datagram, End, Fed, Heads, MessageEntry, Messages, Out, Probe, Protocol, Stream, StreamEntry, Verdict,
+};
+pub use input::Input;
+pub use session::{Session, SessionStart, Switchboard};
+pub use table::{PROTOCOLS, protocol};
