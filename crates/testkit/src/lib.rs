@@ -1,1 +1,4 @@
-//! x
+//! What tests of several crates share. The packet builder is always there and pulls nothing in; what needs a
+//! runtime or a server stands behind the feature `servers`.
+
+pub mod packet;

@@ -1,0 +1,123 @@
+//! Tunnels: GRE and ERSPAN over IP; VXLAN, Geneve, GTP-U and Teredo's kin over UDP.
+//!
+//! A UDP port promises nothing: where what stands behind it does not lead to a packet, the datagram is one of
+//! its own flow. An inner frame that is whole but carries nothing for us (ARP) is told as what it is.
+
+use wirewise_model::Reason;
+
+use crate::ip::{self, Found, Nest};
+use crate::link;
+use crate::reasons::{BAD_TUNNEL, LLC, OTHER_ETHERTYPE, TOO_DEEP};
+use crate::view::View;
+
+/// RFC 7348, and the port that Linux (flannel, older Docker) used before it had a number.
+const VXLAN: [u16; 2] = [4789, 8472];
+/// draft-ietf-nvo3-vxlan-gpe.
+const VXLAN_GPE: u16 = 4790;
+/// RFC 8926.
+const GENEVE: u16 = 6081;
+/// 3GPP TS 29.281; used as source and destination port alike.
+const GTP_U: u16 = 2152;
+
+/// The packet in a UDP payload, if its ports are a tunnel's and it is one; none where it is not.
+#[inline]
+pub(crate) fn in_udp(view: View<'_>, from: u16, to: u16, nest: Nest) -> Option<Result<Found, Reason>> {
+    let open: fn(View<'_>, Nest) -> Result<Found, Reason> = match (from, to) {
+        (_, to) if VXLAN.contains(&to) || to == VXLAN_GPE => vxlan,
+        (_, GENEVE) => geneve,
+        (_, GTP_U) | (GTP_U, _) => gtp,
+        _ => return None,
+    };
+    match open(view, nest) {
+        Ok(found) => Some(Ok(found)),
+        Err(TOO_DEEP) => Some(Err(TOO_DEEP)),
+        Err(reason) if reason.loss || reason == OTHER_ETHERTYPE || reason == LLC => None,
+        Err(reason) => Some(Err(reason)),
+    }
+}
+
+fn vxlan(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
+    const HAS_VNI: u8 = 0x08;
+    const HAS_PROTOCOL: u8 = 0x04;
+    let [flags, _, _, protocol, ..] = view.array::<8>(0)?;
+    if flags & HAS_VNI == 0 {
+        return Err(BAD_TUNNEL);
+    }
+    let (inner, nest) = (view.skip(8)?, nest.tunnel()?);
+    match (flags & HAS_PROTOCOL, protocol) {
+        (0, _) | (_, 3) => link::ethernet(inner, nest),
+        (_, 1 | 2) => ip::walk(inner, nest),
+        _ => Err(BAD_TUNNEL),
+    }
+}
+
+fn geneve(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
+    let [version, _, p0, p1, ..] = view.array::<8>(0)?;
+    if version >> 6 != 0 {
+        return Err(BAD_TUNNEL);
+    }
+    let options = usize::from(version & 0x3f) * 4;
+    link::ethertype(view.skip(8 + options)?, u16::from_be_bytes([p0, p1]), nest.tunnel()?)
+}
+
+fn gtp(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
+    const G_PDU: u8 = 0xff;
+    const MOST_EXTENSIONS: usize = 8;
+    let [flags, kind, l0, l1, ..] = view.array::<8>(0)?;
+    // Version 1, protocol type GTP
+    if flags >> 4 != 3 || kind != G_PDU {
+        return Err(BAD_TUNNEL);
+    }
+    let mut inner = view.skip(8)?.limit(usize::from(u16::from_be_bytes([l0, l1])));
+    if flags & 7 != 0 {
+        let mut next = if flags & 4 != 0 { inner.u8(3)? } else { 0 };
+        inner = inner.skip(4)?;
+        for _ in 0..MOST_EXTENSIONS {
+            if next == 0 {
+                break;
+            }
+            let length = usize::from(inner.u8(0)?) * 4;
+            next = inner.u8(length.checked_sub(1).ok_or(BAD_TUNNEL)?)?;
+            inner = inner.skip(length)?;
+        }
+    }
+    ip::walk(inner, nest.tunnel()?)
+}
+
+/// GRE: RFC 2784 and 2890 (version 0), RFC 2637 (version 1, PPTP).
+pub(crate) fn gre(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
+    const CHECKSUM: u16 = 0x8000;
+    const ROUTING: u16 = 0x4000;
+    const KEY: u16 = 0x2000;
+    const SEQUENCE: u16 = 0x1000;
+    const ACKNOWLEDGEMENT: u16 = 0x0080;
+    let (flags, protocol) = (view.u16(0)?, view.u16(2)?);
+    let has = |bit: u16| usize::from(flags & bit != 0) * 4;
+    match flags & 7 {
+        0 if flags & ROUTING != 0 => Err(BAD_TUNNEL),
+        0 => {
+            let body = view.skip(4 + has(CHECKSUM) + has(KEY) + has(SEQUENCE))?;
+            match protocol {
+                0x88be | 0x22eb => erspan(body, protocol, flags & SEQUENCE != 0, nest),
+                // Cisco's WCCP puts a redirect header of four bytes before the packet in its version 2
+                0x883e if body.u8(0)? >> 4 != 4 => ip::walk(body.skip(4)?, nest.tunnel()?),
+                0x883e => ip::walk(body, nest.tunnel()?),
+                0x880b => link::ppp(body, nest.tunnel()?),
+                _ => link::ethertype(body, protocol, nest.tunnel()?),
+            }
+        }
+        1 => link::ppp(view.skip(4 + 4 + has(SEQUENCE) + has(ACKNOWLEDGEMENT))?, nest.tunnel()?),
+        _ => Err(BAD_TUNNEL),
+    }
+}
+
+/// ERSPAN: type I has no header and no GRE sequence number, II one of 8 bytes, III one of 12 and maybe 8 more
+/// (draft-foschiano-erspan).
+pub(crate) fn erspan(view: View<'_>, kind: u16, sequenced: bool, nest: Nest) -> Result<Found, Reason> {
+    let header = match kind {
+        0x22eb => 12 + usize::from(view.u8(11)? & 1) * 8,
+        _ if sequenced => 8,
+        _ => 0,
+    };
+    link::ethernet(view.skip(header)?, nest.tunnel()?)
+}

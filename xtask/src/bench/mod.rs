@@ -1,0 +1,28 @@
+//! `cargo xtask bench NAME`: ours against a peer, in the same run, in CPU seconds.
+
+use anyhow::{Result, bail};
+
+/// A benchmark: its name, what it compares, and how it runs with a count of its own or the caller's.
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    run: fn(Option<u64>) -> Result<()>,
+}
+
+const BENCHES: &[Bench] = &[];
+
+pub(crate) fn bench(name: Option<&str>, count: Option<u64>) -> Result<()> {
+    let Some(name) = name else {
+        for bench in BENCHES {
+            println!("{:10} {}", bench.name, bench.about);
+        }
+        return Ok(());
+    };
+    match BENCHES.iter().find(|bench| bench.name == name) {
+        Some(bench) => (bench.run)(count),
+        None => {
+            let names: Vec<&str> = BENCHES.iter().map(|bench| bench.name).collect();
+            bail!("no benchmark is called {name}; there are: {}", names.join(", "))
+        }
+    }
+}
