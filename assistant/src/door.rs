@@ -17,7 +17,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 
-use crate::owner::Token;
+use crate::token::Token;
 
 /// Who may come in.
 #[derive(Clone, Debug)]

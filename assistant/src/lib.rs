@@ -5,9 +5,9 @@ pub mod answer;
 pub mod ask;
 pub mod door;
 pub mod model;
-pub mod owner;
 pub mod planner;
 pub mod server;
+pub mod token;
 
 mod openai;
 mod web;

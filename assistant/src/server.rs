@@ -1,6 +1,6 @@
 //! Listening: the router with its one door, over plain HTTP on loopback, over TLS anywhere else.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use wirewise_store::Store;
+use wirewise_store::{Owner, Store};
 
 use crate::door::{Door, guard};
-use crate::owner::{Owner, Token};
+use crate::token::Token;
 use crate::{Assistant, openai, web};
 
 /// How long connections may go on when the process is told to stop.
@@ -120,7 +120,13 @@ impl Bound {
 
     /// How other commands of this user reach it.
     pub fn owner(&self) -> Owner {
-        Owner::this(self.address, self.tls.is_some())
+        // Other commands of this user run on this machine: an address that stands for all is reached by loopback.
+        let mut reached = self.address;
+        if reached.ip().is_unspecified() {
+            reached.set_ip(if reached.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        Owner { url: format!("{scheme}://{reached}"), pid: std::process::id() }
     }
 
     /// Answers until `stop`; then lets what is under way finish for a few seconds.

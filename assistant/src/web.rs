@@ -11,9 +11,9 @@ use axum::{Json, Router};
 use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wirewise_model::Viewer;
+use wirewise_model::{Viewer, Window};
 use wirewise_redact::Batch;
-use wirewise_store::{QueryLimits, Scope, StoreError};
+use wirewise_store::StoreError;
 use wirewise_tools::ToolError;
 
 use crate::answer::Question;
@@ -90,7 +90,7 @@ impl From<AskError> for Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        if error.is_askers_fault() {
+        if error.is_tell() {
             return Self::asked_wrongly(error.to_string());
         }
         tracing::error!(error = %error, "the store failed");
@@ -110,12 +110,24 @@ async fn status(State(shared): State<Shared>) -> Result<Json<Value>, Fault> {
         "version": env!("CARGO_PKG_VERSION"),
         "capture": (shared.capture)(),
         "model": model,
-        "datasets": shared.store.datasets().await?,
+        "datasets": described(&shared).await?,
     })))
 }
 
+/// The data sets, each with its losses by reason.
+async fn described(shared: &Shared) -> Result<Value, Fault> {
+    let mut described = Vec::new();
+    for dataset in shared.store.datasets() {
+        let losses = shared.store.losses(&dataset.name, Window::ALL).await?;
+        let mut value = json!(dataset);
+        value["losses"] = json!(losses);
+        described.push(value);
+    }
+    Ok(Value::Array(described))
+}
+
 async fn datasets(State(shared): State<Shared>) -> Result<Json<Value>, Fault> {
-    Ok(Json(json!(shared.store.datasets().await?)))
+    Ok(Json(described(&shared).await?))
 }
 
 #[derive(Deserialize)]
@@ -125,7 +137,7 @@ struct OfDataset {
 }
 
 async fn captures(State(shared): State<Shared>, Query(of): Query<OfDataset>) -> Result<Json<Value>, Fault> {
-    Ok(Json(json!(shared.store.captures(&of.dataset).await?)))
+    Ok(Json(json!(shared.store.captures(&of.dataset))))
 }
 
 async fn tool(State(shared): State<Shared>, Path(name): Path<String>, arguments: Result<Json<Value>, JsonRejection>) -> Result<Response, Fault> {
@@ -144,8 +156,7 @@ struct SqlQuestion {
 /// One JSON object a line. An error after the first row ends the stream with a line `{"error": ...}`.
 async fn query(State(shared): State<Shared>, question: Result<Json<SqlQuestion>, JsonRejection>) -> Result<Response, Fault> {
     let Json(question) = question?;
-    let dataset = shared.store.resolve_dataset(question.dataset.as_deref()).await?;
-    let scope = Scope { dataset: dataset.name, viewer: Viewer::owner(), model: false, limits: QueryLimits::default() };
+    let scope = shared.store.scope(question.dataset.as_deref(), &Viewer::owner())?;
     let rows = shared.store.query(&question.sql, &scope).await?.into_json_lines();
     let lines = rows.map(|lines| {
         Ok::<_, std::convert::Infallible>(match lines {

@@ -41,7 +41,7 @@ pub struct ModelConfig {
     /// The endpoint, `https://host/v1`.
     pub base_url: String,
     /// The key, if it wants one.
-    pub api_key: Option<crate::owner::Token>,
+    pub api_key: Option<crate::token::Token>,
     /// Whether headers and bodies may go to it.
     pub allow_payloads: bool,
     /// Bounds of a turn.
@@ -69,7 +69,7 @@ impl ModelConfig {
         if !reqwest::Url::parse(&base_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
             return Err(ModelConfigError::BadEndpoint(base_url));
         }
-        let api_key = set("OPENAI_API_KEY").map(|key| crate::owner::Token::from_text(&key));
+        let api_key = set("OPENAI_API_KEY").map(|key| crate::token::Token::from_text(&key));
         Ok(Some(Self { name, base_url, api_key, allow_payloads, limits: TurnLimits::default() }))
     }
 

@@ -1,0 +1,226 @@
+//! One line of truth against what was heard.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, Transport};
+
+use crate::corpus::{Capture, Heard};
+use crate::place;
+use crate::score::Score;
+
+/// tshark prints times as floating-point seconds: a microsecond either way.
+const SLACK_US: f64 = 2.0;
+/// Ports of tunnels: there the inner flow is reported.
+const TUNNEL_PORTS: &[u64] = &[4789, 8472, 6081, 2152, 6635];
+
+pub(crate) fn compare(capture: &Capture, table: &mut BTreeMap<&'static str, Score>) {
+    let truth = capture.truth();
+    let heard = capture.run();
+    let tunnelled = truth.iter().any(|line| line["k"] == "summary" && line["tunnels"].as_object().is_some_and(|tunnels| !tunnels.is_empty()));
+    let mutated = capture.name.starts_with("ugly_live/");
+    for line in &truth {
+        // Of a mutated capture only what is whole from its stream's start, or can be entered in the middle, is asked.
+        if mutated && line["k"] == "call" && line["intact"] != true {
+            continue;
+        }
+        let asked: Option<(&'static str, Result<(), String>)> = match (word(line, "k"), word(line, "proto")) {
+            ("call", "http1") if line["decrypted"] != true => Some(("http1", call(&heard, line, "http1", http))),
+            ("call", "dns") => Some(("dns", call(&heard, line, "dns", dns))),
+            ("call", "icmp" | "icmpv6") => Some(("icmp", call(&heard, line, "icmp", echo))),
+            ("msg", "mdns") => Some(("mdns", message(&heard, line, "mdns"))),
+            ("msg", "icmp" | "icmpv6") => Some(("icmp", message(&heard, line, "icmp"))),
+            ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => Some(("tls", tls(&heard, line))),
+            ("flow", "tcp") => Some(("tcp flows", flow(&heard, line, Transport::Tcp))),
+            ("flow", "udp") if !(tunnelled && is_tunnel(line)) => Some(("udp flows", flow(&heard, line, Transport::Udp))),
+            _ => None,
+        };
+        if let Some((name, verdict)) = asked {
+            let verdict = verdict.map_err(|fault| {
+                let frame = number(&line["req"]["frame"]).or(number(&line["resp"]["frame"])).or(number(&line["frame"])).or(number(&line["first"])).or(number(&line["client_hello"]["frame"]));
+                format!("{}: {fault}", place(capture, frame))
+            });
+            table.entry(name).or_default().note(&capture.name, verdict);
+        }
+    }
+}
+
+fn word<'a>(line: &'a Value, key: &str) -> &'a str {
+    line[key].as_str().unwrap_or_default()
+}
+
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64()
+}
+
+fn is_tunnel(line: &Value) -> bool {
+    ["client", "server"].iter().any(|end| {
+        let port = word(line, end).rsplit(':').next().and_then(|port| port.parse::<u64>().ok());
+        port.is_some_and(|port| TUNNEL_PORTS.contains(&port))
+    })
+}
+
+fn cites(message: &Option<Message>, frame: u64) -> bool {
+    message.as_ref().is_some_and(|message| message.track.frames.numbers.iter().any(|number| number.0 == frame))
+}
+
+fn attribute(exchange: &Exchange, name: &str) -> Option<String> {
+    exchange.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.value.to_string())
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
+    if ours == theirs { Ok(()) } else { Err(format!("{what} is {ours:?}, tshark says {theirs:?}")) }
+}
+
+/// A call that cites the packets of this one, with the checks that all protocols share, and its own.
+fn call(heard: &Heard, line: &Value, protocol: &str, own: fn(&Call, &Value) -> Result<(), String>) -> Result<(), String> {
+    let (asked, answered) = (number(&line["req"]["frame"]), number(&line["resp"]["frame"]));
+    let candidates: Vec<&Call> = heard
+        .calls
+        .iter()
+        .filter(|call| call.exchange.protocol == protocol)
+        .filter(|call| match (asked, answered) {
+            (Some(frame), _) => cites(&call.exchange.request, frame),
+            (None, Some(frame)) => cites(&call.exchange.response, frame),
+            (None, None) => false,
+        })
+        .collect();
+    if candidates.is_empty() {
+        return Err(format!("no {protocol} call cites it ({} {})", word(&line["req"], "method"), line["why"]));
+    }
+    let verdicts: Vec<Result<(), String>> = candidates.iter().map(|call| shared(call, line).and_then(|()| own(call, line))).collect();
+    match verdicts.iter().find(|verdict| verdict.is_ok()) {
+        Some(_) => Ok(()),
+        None => verdicts.into_iter().next().expect("there are candidates"),
+    }
+}
+
+fn shared(call: &Call, line: &Value) -> Result<(), String> {
+    let exchange = &call.exchange;
+    same("paired", exchange.request.is_some() && exchange.response.is_some(), line["paired"] == true)?;
+    if line["paired"] != true {
+        return Ok(());
+    }
+    if let Some(frame) = number(&line["resp"]["frame"]) {
+        if !cites(&exchange.response, frame) {
+            return Err(format!("the response does not cite packet {frame}"));
+        }
+    }
+    let time = |side: &str, key: &str| line[side][key].as_f64();
+    let (Some(first), Some(last)) = (time("req", "first_time").or(time("req", "time")), time("resp", "time")) else { return Ok(()) };
+    let theirs = (last - first) * 1e6;
+    let ours = exchange.took().map_or(-1.0, |took| took.as_secs_f64() * 1e6);
+    if (ours - theirs).abs() > SLACK_US {
+        return Err(format!("took {ours:.0} us, tshark says {theirs:.0}"));
+    }
+    Ok(())
+}
+
+fn http(call: &Call, line: &Value) -> Result<(), String> {
+    let exchange = &call.exchange;
+    if line["req"].is_object() {
+        same("method", exchange.operation.as_str(), word(&line["req"], "method"))?;
+        let uri = word(&line["req"], "uri");
+        if uri.is_ascii() && !uri.contains(['\\', '\u{fffd}']) && uri.len() < 400 {
+            same("target", exchange.target.as_str(), uri)?;
+        }
+    }
+    if line["resp"].is_object() {
+        same("status", exchange.status_code, line["resp"]["code"].as_i64())?;
+        if let (Some(theirs), Some(body)) = (number(&line["resp"]["body_len"]), exchange.response.as_ref().and_then(|response| response.body.as_ref())) {
+            if !body.truncated || body.decoded_bytes >= theirs {
+                same("body", body.decoded_bytes, theirs)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn dns(call: &Call, line: &Value) -> Result<(), String> {
+    let exchange = &call.exchange;
+    if let Some(code) = line["resp"]["rcode"].as_i64() {
+        // Extended codes add EDNS bits; the header's four are compared.
+        same("rcode", exchange.status_code.map(|code| code & 15), Some(code))?;
+    }
+    let asked = word(if line["req"].is_object() { &line["req"] } else { &line["resp"] }, "qname");
+    let plain = !asked.is_empty() && asked.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    if plain {
+        same("name", exchange.target.trim_end_matches('.').to_ascii_lowercase(), asked.trim_end_matches('.').to_ascii_lowercase())?;
+    }
+    Ok(())
+}
+
+fn echo(call: &Call, line: &Value) -> Result<(), String> {
+    let answered = line["paired"] == true;
+    same("outcome", call.exchange.outcome == Outcome::Ok, answered || call.exchange.outcome == Outcome::Ok)
+}
+
+/// A one-way message in this packet.
+fn message(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
+    let frame = number(&line["frame"]).ok_or("the truth names no packet")?;
+    let found = heard.calls.iter().any(|call| {
+        call.exchange.protocol == protocol && (cites(&call.exchange.request, frame) || cites(&call.exchange.response, frame))
+    });
+    if found { Ok(()) } else { Err(format!("no {protocol} message cites it (type {} code {})", line["type"], line["code"])) }
+}
+
+fn tls(heard: &Heard, line: &Value) -> Result<(), String> {
+    let hello = &line["client_hello"];
+    let frame = number(&hello["frame"]).ok_or("the truth names no packet")?;
+    let call = heard.calls.iter().find(|call| call.exchange.protocol == "tls" && cites(&call.exchange.request, frame));
+    let call = call.ok_or("no handshake cites it")?;
+    let exchange = &call.exchange;
+    same("server name", exchange.host.as_deref(), hello["sni"].as_str())?;
+    for (name, key) in [("tls.client.ja3", "ja3"), ("tls.client.ja4", "ja4")] {
+        if let Some(theirs) = hello[key].as_str() {
+            same(key, attribute(exchange, name).as_deref(), Some(theirs))?;
+        }
+    }
+    let answered = &line["server_hello"];
+    same("answered", exchange.response.is_some(), answered.is_object() || exchange.response.is_some())?;
+    if let Some(theirs) = answered["ja3s"].as_str() {
+        same("ja3s", attribute(exchange, "tls.server.ja3s").as_deref(), Some(theirs))?;
+    }
+    Ok(())
+}
+
+fn flow(heard: &Heard, line: &Value, transport: Transport) -> Result<(), String> {
+    let first = number(&line["first"]).ok_or("the truth names no packet")?;
+    let (client, server) = (word(line, "client"), word(line, "server"));
+    let text = |flow: &FlowSummary, client: bool| {
+        let end = if client { flow.client } else { flow.server };
+        format!("{}:{}", end.ip, end.port)
+    };
+    let ends = |flow: &&FlowSummary| {
+        let (a, b) = (text(flow, true), text(flow, false));
+        flow.transport == transport && ((a == client && b == server) || (a == server && b == client))
+    };
+    let candidates: Vec<&FlowSummary> = heard.flows.iter().filter(ends).collect();
+    let found = candidates.iter().find(|flow| flow.first_packet.0 == first).or(candidates.first());
+    let flow = found.ok_or_else(|| format!("no flow {client} -> {server}"))?;
+    let oriented = text(flow, true) == client;
+    let opened = line["syn"] == true || line["synack"] == true;
+    if opened && transport == Transport::Tcp && !oriented {
+        return Err("client and server are swapped".to_owned());
+    }
+    let theirs = |key: &str, side: usize| number(&line[key][side]).unwrap_or(0);
+    let (ours_a, ours_b) = if oriented { (&flow.client_sent, &flow.server_sent) } else { (&flow.server_sent, &flow.client_sent) };
+    same("packets", (ours_a.packets, ours_b.packets), (theirs("pkts", 0), theirs("pkts", 1)))?;
+    same("bytes", (ours_a.bytes, ours_b.bytes), (theirs("bytes", 0), theirs("bytes", 1)))?;
+    if transport == Transport::Tcp {
+        ended(flow, line)?;
+    }
+    Ok(())
+}
+
+/// How it ended: tshark counts FIN and RST segments.
+fn ended(flow: &FlowSummary, line: &Value) -> Result<(), String> {
+    use wirewise_model::FlowState::{Closed, MidStream, Open, Refused, Reset, TimedOut};
+    let (fin, rst) = (number(&line["fin"]).unwrap_or(0), number(&line["rst"]).unwrap_or(0));
+    let right = match flow.state {
+        Closed => fin > 0,
+        Reset | Refused => rst > 0,
+        Open | TimedOut | MidStream => rst == 0 && fin < 2,
+    };
+    if right { Ok(()) } else { Err(format!("ended as {}, tshark saw {fin} FIN and {rst} RST", flow.state.name())) }
+}
