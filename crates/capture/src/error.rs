@@ -112,7 +112,8 @@ impl CaptureError {
     pub(crate) fn system(call: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) => {
-                let program = std::env::current_exe().map_or_else(|_| "wirewise".into(), |path| path.display().to_string());
+                let program = std::env::current_exe()
+                    .map_or_else(|_| "wirewise".into(), |path| path.display().to_string());
                 Self::NotPermitted { what: call, program, source }
             }
             _ => Self::System { call, source },

@@ -65,7 +65,11 @@ pub fn extract(
 ) -> Result<Vec<OwnedFrame>, CaptureError> {
     let found = capture_id(&digest_of(path)?);
     if found != *expected {
-        return Err(CaptureError::Changed { path: path.to_owned(), expected: expected.0.clone(), found: found.0 });
+        return Err(CaptureError::Changed {
+            path: path.to_owned(),
+            expected: expected.0.clone(),
+            found: found.0,
+        });
     }
     let wanted: BTreeSet<PacketNumber> = numbers.iter().copied().collect();
     let Some(&last) = wanted.last() else { return Ok(Vec::new()) };

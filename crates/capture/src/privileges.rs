@@ -125,7 +125,8 @@ pub fn become_caller() -> Result<Option<Caller>, CaptureError> {
         None => vec![caller.gid],
     };
     sys::drop_bounding_set();
-    sys::become_user(caller.uid, caller.gid, &groups).map_err(CaptureError::system("become the calling user"))?;
+    sys::become_user(caller.uid, caller.gid, &groups)
+        .map_err(CaptureError::system("become the calling user"))?;
     sys::no_new_privileges().map_err(CaptureError::system("forbid new privileges"))?;
     verify(&caller)?;
     Ok(Some(caller))

@@ -174,8 +174,7 @@ pub(crate) fn account(uid: u32) -> Option<(CString, CString)> {
     let mut entry: libc::passwd = unsafe { zeroed() };
     let mut found = std::ptr::null_mut();
     // SAFETY: the buffer lives as long as the strings that the entry points to are used.
-    let code =
-        unsafe { libc::getpwuid_r(uid, &mut entry, buffer.as_mut_ptr(), buffer.len(), &mut found) };
+    let code = unsafe { libc::getpwuid_r(uid, &mut entry, buffer.as_mut_ptr(), buffer.len(), &mut found) };
     if code != 0 || found.is_null() {
         return None;
     }

@@ -27,6 +27,10 @@ const SWITCHED_OFF: Reason = Reason::loss("protocol_switched_off");
 /// How often a flow that was picked up in mid-stream is probed anew at the beginning of a segment.
 const MOST_REPROBES: u16 = 4096;
 
+/// The same for a flow whose beginning nobody knew: what follows a proxy's greeting, or a STARTTLS of a protocol
+/// that is not dissected, may be known again. It must look like a beginning then.
+const LATE_PROBES: u16 = 64;
+
 /// What all sessions share: bounds, books, and which protocols still stand.
 #[derive(Debug)]
 pub struct Switchboard {
@@ -150,7 +154,7 @@ enum State {
     Probing,
     Stream(&'static Protocol, Box<dyn Stream>),
     Messages(&'static Protocol, Box<dyn Messages>),
-    /// Nobody claims it. `reprobes` are left for flows picked up in mid-stream.
+    /// Nobody claims it; so often it may still be probed at the beginning of a segment.
     Unknown {
         reprobes: u16,
     },
@@ -479,13 +483,13 @@ impl Session {
                 if !ended
                     && self.sides.iter().all(|waiting| waiting.bytes.len() < board.limits.probe_bytes) => {}
             Found::NeedMore | Found::No => {
-                let reprobes = if self.start.mid_stream { MOST_REPROBES } else { 0 };
+                let reprobes = if self.start.mid_stream { MOST_REPROBES } else { LATE_PROBES };
                 self.state = State::Unknown { reprobes };
             }
         }
     }
 
-    /// A flow that was picked up in mid-stream: does a message begin with this segment?
+    /// A flow that nobody has claimed: does something known begin with this segment?
     fn reprobe(&mut self, side: Side, board: &mut Switchboard, out: &mut Out) {
         let mut bytes: [&[u8]; 2] = [&[], &[]];
         bytes[side.index()] = &self.sides[side.index()].bytes;
@@ -493,7 +497,7 @@ impl Session {
             bytes,
             ports: self.start.ports,
             opener: self.start.opener,
-            mid_stream: true,
+            mid_stream: self.start.mid_stream,
             ended: true,
         };
         if let Found::Yes(protocol, entry, client) = find_stream(&heads, board) {

@@ -4,7 +4,8 @@
 use crate::{Protocol, dns, http1, icmp, tls};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
-pub static PROTOCOLS: &[&Protocol] = &[&tls::PROTOCOL, &http1::PROTOCOL, &icmp::PROTOCOL, &dns::PROTOCOL];
+pub static PROTOCOLS: &[&Protocol] =
+    &[&tls::PROTOCOL, &http1::PROTOCOL, &icmp::PROTOCOL, &dns::PROTOCOL, &dns::MDNS, &dns::LLMNR];
 
 /// The protocol of that name.
 pub fn protocol(name: &str) -> Option<&'static Protocol> {

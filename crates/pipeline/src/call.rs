@@ -38,16 +38,19 @@ pub(crate) fn make(capture: &CaptureId, flow: &Flow, session: &Session, exchange
 }
 
 /// Equal for one exchange wherever its packets were heard: a function of what no hop changes. Addresses may be
-/// translated on the way, ports and offsets of the payload are not rewritten by a plain forwarder.
+/// translated on the way; the raw sequence number of its first byte, and what it says, are not.
 fn exchange_key(exchange: &Exchange, flow: &Flow, side: Side) -> u64 {
     let (offset, bytes) =
         exchange.first().map_or((0, 0), |message| (message.track.offset, message.track.bytes));
+    let place = match flow.first_sequence(side) {
+        Some(sequence) => u64::from(sequence.wrapping_add(offset as u32)),
+        None => offset,
+    };
     stable_hash(&[
         exchange.protocol.as_bytes(),
         exchange.operation.as_bytes(),
         exchange.target.as_bytes(),
-        &flow.sequence_base(side).to_le_bytes(),
-        &offset.to_le_bytes(),
+        &place.to_le_bytes(),
         &bytes.to_le_bytes(),
     ])
 }

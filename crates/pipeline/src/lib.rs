@@ -81,7 +81,9 @@ impl Pipeline {
         self.next_tick = Timestamp::from_nanos(now.nanos().saturating_add(TICK_NANOS));
         self.parser.tick(now);
         self.flows.tick(now, &mut Heard { rest: &mut self.rest, output });
-        let handles: Vec<FlowHandle> = self.rest.waiting.iter().copied().collect();
+        let mut handles: Vec<FlowHandle> = self.rest.waiting.iter().copied().collect();
+        // A set has no order, and what comes out must have one: an import made twice makes the same batches.
+        handles.sort_unstable();
         for handle in handles {
             let Some((flow, session)) = self.flows.get_mut(handle) else {
                 self.rest.waiting.remove(&handle);

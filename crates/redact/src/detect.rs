@@ -12,6 +12,7 @@ use memchr::{memchr_iter, memchr2_iter, memmem};
 
 use crate::kind::Kind;
 use crate::names;
+use crate::text::floor;
 
 /// How deep base64 in base64 is opened.
 const DEEPEST: u8 = 3;
@@ -19,6 +20,9 @@ const DEEPEST: u8 = 3;
 const SHORTEST_BASE64: usize = 12;
 /// More of one run is not decoded: what it is shows at its front.
 const LONGEST_BASE64: usize = 64 << 10;
+
+/// Users and passwords longer than this are not looked for.
+const LONGEST_AUTHORITY: usize = 4096;
 
 /// Keys whose makers gave them a prefix, with how many more characters they have at least.
 const PREFIXES: &[(&str, usize, Kind)] = &[
@@ -205,10 +209,15 @@ fn pem(text: &str, found: &mut Vec<Span>) {
 
 /// `scheme://user:password@host` (RFC 3986, 3.2.1), also where a password holds an unencoded `/` or `@`.
 fn userinfo(text: &str, found: &mut Vec<Span>) {
+    let mut done = 0;
     for at in memmem::find_iter(text.as_bytes(), b"://") {
         let start = at + 3;
-        let rest = &text[start..];
-        let word = rest.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).map_or(rest, |end| &rest[..end]);
+        if start < done {
+            continue;
+        }
+        let rest = &text[start..floor(text, start + LONGEST_AUTHORITY)];
+        let word =
+            rest.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c)).map_or(rest, |end| &rest[..end]);
         let authority = word.find(['/', '?', '#', ',']).map_or(word, |end| &word[..end]);
         let end = match authority.rfind('@') {
             Some(end) => end,
@@ -221,6 +230,7 @@ fn userinfo(text: &str, found: &mut Vec<Span>) {
                 }
             }
         };
+        done = start + end;
         let (user, password) = match word[..end].find(':') {
             Some(colon) => (0..colon, Some(colon + 1..end)),
             None => (0..end, None),
@@ -239,9 +249,17 @@ fn userinfo(text: &str, found: &mut Vec<Span>) {
     }
 }
 
-/// Whether redaction has been here before.
+/// Whether redaction has been here before: `[redacted:kind]`, or `[kind:` and twelve digits of base32.
 pub(crate) fn is_placeholder(value: &str) -> bool {
-    value.starts_with('[') && value.ends_with(']') && value.contains(':') && !value.contains(' ')
+    let inside = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
+    let Some((kind, digits)) = inside.and_then(|inside| inside.split_once(':')) else { return false };
+    let word =
+        |word: &str| word.len() <= 16 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let digit = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
+    match kind {
+        "redacted" | "omitted" => word(digits),
+        kind => word(kind) && digits.len() == 12 && digits.bytes().all(digit),
+    }
 }
 
 fn is_name_byte(byte: u8) -> bool {
@@ -268,9 +286,15 @@ fn name_before(text: &str, end: usize) -> &str {
 /// `name=value`, `name: value`, `"name": "value"`, `\"name\":\"value\"`, where the name tells a secret.
 fn pairs(text: &str, found: &mut Vec<Span>) {
     let bytes = text.as_bytes();
+    let mut done = 0;
     for at in memchr2_iter(b'=', b':', bytes) {
+        if at < done {
+            continue;
+        }
         let before = at.checked_sub(1).map(|before| bytes[before]);
-        if !before.is_some_and(|byte| is_name_byte(byte) || matches!(byte, b' ' | b'"' | b'\'' | b'\\' | b'`')) {
+        if !before
+            .is_some_and(|byte| is_name_byte(byte) || matches!(byte, b' ' | b'"' | b'\'' | b'\\' | b'`'))
+        {
             continue;
         }
         let name = name_before(text, at);
@@ -283,23 +307,35 @@ fn pairs(text: &str, found: &mut Vec<Span>) {
         while bytes.get(start).is_some_and(|&byte| matches!(byte, b'>' | b'=' | b' ' | b'\t')) {
             start += 1;
         }
+        // `[token:` of a placeholder is no name.
+        let opened = at - name.len();
+        let closed = text[at..].find(']').map(|end| at + end + 1);
+        if name.starts_with('[')
+            && closed.is_some_and(|end| text.get(opened..end).is_some_and(is_placeholder))
+        {
+            continue;
+        }
         // A name in a URL's scheme position is none.
         if bytes[at] == b':' && bytes[at + 1..].starts_with(b"//") {
             continue;
         }
-        push_value(text, start, kind, found);
+        done = push_value(text, start, kind, found);
     }
 }
 
-fn push_value(text: &str, start: usize, kind: Kind, found: &mut Vec<Span>) {
+/// Adds the value that begins at `start`, and says where it ends.
+fn push_value(text: &str, start: usize, kind: Kind, found: &mut Vec<Span>) -> usize {
     let range = value_at(text, start, kind);
     let value = &text[range.clone()];
     let says_nothing = matches!(value, "" | "null" | "true" | "false" | "none" | "None");
     // A person's name counts only where it can be one: `user: {...}` is a structure.
     let structure = kind.is_person() && value.starts_with(['{', '[', '(']);
-    if !says_nothing && !structure && !is_placeholder(value) {
-        found.push(Span { range, kind });
+    let end = range.end;
+    if says_nothing || structure || is_placeholder(value) {
+        return start;
     }
+    found.push(Span { range, kind });
+    end
 }
 
 /// How far a value reaches: to its closing quote; or to a delimiter, over further words as long as they do
@@ -326,7 +362,9 @@ fn value_at(text: &str, start: usize, kind: Kind) -> Range<usize> {
     loop {
         let word = &text[end..];
         let length = word
-            .find(|c: char| c.is_whitespace() || matches!(c, '&' | ';' | ',' | '"' | '\'' | '`' | '<' | '>' | '}'))
+            .find(|c: char| {
+                c.is_whitespace() || matches!(c, '&' | ';' | ',' | '"' | '\'' | '`' | '<' | '>' | '}')
+            })
             .unwrap_or(word.len());
         end += length;
         let next = &text[end..];
@@ -347,21 +385,29 @@ fn value_at(text: &str, start: usize, kind: Kind) -> Range<usize> {
 /// `Bearer x`, `Basic x`, `AUTH x`, `PASS x`, `IDENTIFIED BY 'x'`, `PASSWORD 'x'`.
 fn schemes(text: &str, found: &mut Vec<Span>) {
     let bytes = text.as_bytes();
+    let mut done = 0;
     for at in memchr_iter(b' ', bytes) {
-        let word = name_before_blank(text, at);
         let start = at + 1;
+        if start < done {
+            continue;
+        }
+        let word = name_before_blank(text, at);
         let rest = &text[start..];
         let value = rest.split([' ', '\t', '\r', '\n', ',', '"', '\'', ';']).next().unwrap_or("");
         let quoted = rest.starts_with(['\'', '"']) || rest.starts_with("\\\"");
         let kind = match word.len() {
             6 if word.eq_ignore_ascii_case("bearer") && looks_made(value) => Some(Kind::Bearer),
-            5 if word.eq_ignore_ascii_case("basic") && decode(value).is_some_and(|text| text.contains(':')) => {
+            5 if word.eq_ignore_ascii_case("basic")
+                && decode(value).is_some_and(|text| text.contains(':')) =>
+            {
                 Some(Kind::Basic)
             }
             4 if (word == "AUTH" || word == "PASS") && !value.is_empty() => {
+                let rest = &rest[..floor(rest, LONGEST_AUTHORITY)];
                 let end = rest.find(['\r', '\n']).unwrap_or(rest.len());
                 let end = rest[..end].match_indices(' ').nth(1).map_or(end, |(second, _)| second);
                 found.push(Span { range: start..start + end, kind: Kind::Password });
+                done = start + end;
                 None
             }
             2 if quoted && word.eq_ignore_ascii_case("by") => {
@@ -372,7 +418,7 @@ fn schemes(text: &str, found: &mut Vec<Span>) {
             _ => None,
         };
         match kind {
-            Some(kind) if quoted => push_value(text, start, kind, found),
+            Some(kind) if quoted => done = push_value(text, start, kind, found),
             Some(kind) => found.push(Span { range: start..start + value.len(), kind }),
             None => {}
         }
@@ -389,7 +435,11 @@ fn name_before_blank(text: &str, end: usize) -> &str {
 
 /// Whether a word was made by a machine rather than written: long, with digits or marks in it.
 fn looks_made(word: &str) -> bool {
-    word.len() >= 8 && word.bytes().any(|byte| !byte.is_ascii_lowercase()) && !is_placeholder(word)
+    let parameter = word.ends_with('=');
+    word.len() >= 8
+        && word.bytes().any(|byte| !byte.is_ascii_lowercase())
+        && !parameter
+        && !is_placeholder(word)
 }
 
 fn emails(text: &str, found: &mut Vec<Span>) {
@@ -408,7 +458,9 @@ fn emails(text: &str, found: &mut Vec<Span>) {
         while end > at + 1 && matches!(bytes[end - 1], b'.' | b'-') {
             end -= 1;
         }
-        let Some((_, top)) = text.get(at + 1..end).and_then(|domain| domain.rsplit_once('.')) else { continue };
+        let Some((_, top)) = text.get(at + 1..end).and_then(|domain| domain.rsplit_once('.')) else {
+            continue;
+        };
         if local > 0 && top.len() >= 2 && top.bytes().all(|byte| byte.is_ascii_alphabetic() || byte >= 0x80) {
             found.push(Span { range: start..end, kind: Kind::Email });
         }
@@ -439,7 +491,8 @@ fn numbers(text: &str, found: &mut Vec<Span>) {
             }
             at += 1;
         }
-        let glued = |at: Option<&u8>| at.is_some_and(|byte| byte.is_ascii_alphabetic() || b"._".contains(byte));
+        let glued =
+            |at: Option<&u8>| at.is_some_and(|byte| byte.is_ascii_alphabetic() || b"._".contains(byte));
         let before = start.checked_sub(1).map(|before| &bytes[before]);
         if glued(before) || bytes.get(at).is_some_and(u8::is_ascii_alphabetic) {
             continue;
@@ -546,11 +599,13 @@ fn prefixed(run: &str, start: usize, found: &mut Vec<Span>) -> bool {
         let at_word = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
         let rest = &run[at..];
         let hit = at_word
-            .then(|| PREFIXES.iter().find(|(prefix, more, _)| {
-                rest.as_bytes()[0] == prefix.as_bytes()[0]
-                    && rest.starts_with(prefix)
-                    && rest.len() >= prefix.len() + more
-            }))
+            .then(|| {
+                PREFIXES.iter().find(|(prefix, more, _)| {
+                    rest.as_bytes()[0] == prefix.as_bytes()[0]
+                        && rest.starts_with(prefix)
+                        && rest.len() >= prefix.len() + more
+                })
+            })
             .flatten()
             .and_then(|&(prefix, more, kind)| {
                 let tail = &rest.as_bytes()[prefix.len()..];
@@ -559,7 +614,8 @@ fn prefixed(run: &str, start: usize, found: &mut Vec<Span>) -> bool {
                     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (dots && byte == b'.')
                 });
                 let length = key.count();
-                let made = tail[..length].iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+                let made =
+                    tail[..length].iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
                 let dotted = kind != Kind::Jwt || tail[..length].contains(&b'.');
                 (length >= more && made && dotted).then_some((prefix.len() + length, kind))
             });
@@ -617,11 +673,21 @@ fn kind_of_wrapped(run: &str, depth: u8) -> Option<Kind> {
 /// The text that base64 of either alphabet stands for, where it is one that could be read aloud.
 pub(crate) fn decode(run: &str) -> Option<String> {
     let run = run.trim_end_matches('=');
-    if run.len() < 4 || run.len() % 4 == 1 || run.bytes().any(|byte| !byte.is_ascii_alphanumeric() && !b"+/-_".contains(&byte)) {
+    if run.len() < 4
+        || run.len() % 4 == 1
+        || run.bytes().any(|byte| !byte.is_ascii_alphanumeric() && !b"+/-_".contains(&byte))
+    {
         return None;
     }
     // Four characters tell most runs apart without decoding the rest.
-    let standard: String = run.chars().map(|c| match c { '-' => '+', '_' => '/', c => c }).collect();
+    let standard: String = run
+        .chars()
+        .map(|c| match c {
+            '-' => '+',
+            '_' => '/',
+            c => c,
+        })
+        .collect();
     let front = STANDARD_NO_PAD_INDIFFERENT.decode(&standard[..standard.len().min(12) / 4 * 4]).ok()?;
     if !front.iter().all(|&byte| is_readable(byte)) {
         return None;
@@ -750,7 +816,15 @@ impl Mix {
 fn mixes_three_classes(text: &str) -> bool {
     let mix = Mix::of(text);
     let all = mix.upper > 0 && mix.lower > 0 && mix.digit > 0;
-    all && mix.length() >= 24 && mix.changes * 100 >= 42 * mix.length()
+    // Secret keys of AWS have 40 characters, with or without much mixture.
+    let least = if text.len() == 40 { 30 } else { 42 };
+    all && mix.length() >= 24 && mix.changes * 100 >= least * mix.length()
+}
+
+/// Whether a path segment was made by a machine: hexadecimal, a UUID, or letters and digits mixed.
+pub(crate) fn is_made(segment: &str) -> bool {
+    let mix = Mix::of(segment);
+    mix.digit > 0 && mix.length() >= 12 && mix.changes * 100 >= 20 * mix.length()
 }
 
 /// Random base36 changes class between 40% of its letters. Hex is judged by its length alone.
@@ -781,7 +855,11 @@ mod tests {
                 "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
                 Kind::Token,
             ),
-            ("xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy", "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy", Kind::Token),
+            (
+                "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy",
+                "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzqqgy",
+                Kind::Token,
+            ),
             ("pay with 4111 1111 1111 1111 now", "4111 1111 1111 1111", Kind::Card),
             ("card=5500-0000-0000-0004", "5500-0000-0000-0004", Kind::Card),
             ("ssn 078-05-1120.", "078-05-1120", Kind::NationalId),
@@ -799,7 +877,11 @@ mod tests {
             ("Basic dXNlcjpodW50ZXIy", "dXNlcjpodW50ZXIy", Kind::Basic),
             ("mail bob@example.org.", "bob@example.org", Kind::Email),
             ("data cGFzc3dvcmQ9aHVudGVyMg== end", "cGFzc3dvcmQ9aHVudGVyMg==", Kind::Password),
-            ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", Kind::Secret),
+            (
+                "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                Kind::Secret,
+            ),
             (
                 "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- tail",
                 "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",

@@ -60,6 +60,8 @@ pub(crate) enum Kind {
     Email,
     /// Nested deeper than we look.
     Nested,
+    /// Text without a type of its own, where one was expected.
+    Text,
 }
 
 impl Kind {
@@ -90,6 +92,7 @@ impl Kind {
             Self::User => "user",
             Self::Email => "email",
             Self::Nested => "nested",
+            Self::Text => "text",
         }
     }
 
@@ -105,7 +108,8 @@ impl Kind {
             | Self::Iban
             | Self::Basic
             | Self::Digest
-            | Self::Nested => true,
+            | Self::Nested
+            | Self::Text => true,
             Self::PrivateKey
             | Self::Bearer
             | Self::Credential

@@ -60,6 +60,9 @@ impl<'a> Scrub<'a> {
         if self.redactions.len() >= MOST_PLACES {
             return;
         }
+        if self.redactions.iter().rev().any(|entry| is_entry(entry, kind, place)) {
+            return;
+        }
         let mut entry = format!("{}@{}{}", kind.name(), place.side, place.part);
         // Names come from the wire too: a secret in the place of a name must not be listed.
         let name = &place.name[..text::floor(place.name, LONGEST_NAME)];
@@ -156,6 +159,17 @@ impl<'a> Scrub<'a> {
     }
 }
 
+/// Whether `kind@place` is this entry, without making it.
+fn is_entry(entry: &str, kind: Kind, place: Place<'_>) -> bool {
+    let rest = entry.strip_prefix(kind.name()).and_then(|rest| rest.strip_prefix('@'));
+    let rest = rest.and_then(|rest| rest.strip_prefix(place.side)?.strip_prefix(place.part));
+    match rest {
+        Some("") => place.name.is_empty(),
+        Some(name) => name.strip_prefix('.') == Some(place.name),
+        None => false,
+    }
+}
+
 /// Whether a value is so common that hiding it hides nothing.
 pub(crate) fn says_nothing(kind: Kind, value: &str) -> bool {
     value.is_empty() || (kind != Kind::Password && matches!(value, "true" | "false" | "null"))
@@ -166,6 +180,7 @@ pub(crate) fn query_kind(name: &str, value: &str) -> Option<Kind> {
     let kind = names::classify_query(name)?;
     // `?key=de` and `?code=404` select something; credentials are longer.
     let credential = !matches!(kind, Kind::Code | Kind::ApiKey) || value.len() >= 8;
-    let counted = kind == Kind::Token && names::counts(name) && value.bytes().all(|byte| byte.is_ascii_digit());
+    let counted =
+        kind == Kind::Token && names::counts(name) && value.bytes().all(|byte| byte.is_ascii_digit());
     (credential && !counted).then_some(kind)
 }

@@ -1,6 +1,8 @@
 //! URLs, absolute or not: user and password, path, query, fragment (RFC 3986).
 
-use crate::detect::Random;
+use std::borrow::Cow;
+
+use crate::detect::{self, Random};
 use crate::kind::{Kind, is_weak};
 use crate::scrub::{Place, Scrub, query_kind};
 use crate::{names, text};
@@ -48,13 +50,40 @@ pub(crate) fn scrub(url: &str, place: Place<'_>, scrub: &mut Scrub<'_>) -> Optio
 /// Scheme, authority and path.
 fn base(base: &str, place: Place<'_>, scrub: &mut Scrub<'_>) -> Option<String> {
     let announced = announced_segment(base);
-    let Some((range, kind)) = announced else { return scrub.text(base, Random::Hide, place) };
+    let Some((range, kind)) = announced else { return path(base, place, scrub) };
     let hidden = scrub.hide(kind, &base[range.clone()], place);
     let mut out = String::with_capacity(base.len());
-    out.push_str(&scrub.text(&base[..range.start], Random::Hide, place).unwrap_or_else(|| base[..range.start].to_owned()));
+    out.push_str(
+        &scrub
+            .text(&base[..range.start], Random::Hide, place)
+            .unwrap_or_else(|| base[..range.start].to_owned()),
+    );
     out.push_str(&hidden);
-    out.push_str(&scrub.text(&base[range.end..], Random::Hide, place).unwrap_or_else(|| base[range.end..].to_owned()));
+    out.push_str(
+        &scrub.text(&base[range.end..], Random::Hide, place).unwrap_or_else(|| base[range.end..].to_owned()),
+    );
     Some(out)
+}
+
+/// As text; where it is percent-encoded then each segment by itself too, since `%2F` is part of a segment.
+fn path(base: &str, place: Place<'_>, scrub: &mut Scrub<'_>) -> Option<String> {
+    let whole = scrub.text(base, Random::Hide, place);
+    let current = whole.as_deref().unwrap_or(base);
+    if !detect::is_percent_encoded(current) {
+        return whole;
+    }
+    let mut changed = false;
+    let segments: Vec<Cow<'_, str>> = current
+        .split('/')
+        .map(|segment| match scrub.text(segment, Random::Hide, place) {
+            Some(scrubbed) => {
+                changed = true;
+                Cow::Owned(scrubbed)
+            }
+            None => Cow::Borrowed(segment),
+        })
+        .collect();
+    if changed { Some(segments.join("/")) } else { whole }
 }
 
 /// A segment that the one before it announces: `/reset-password/3f9c...`, `/token/...`. Only what a machine
@@ -63,10 +92,7 @@ fn announced_segment(base: &str) -> Option<(std::ops::Range<usize>, Kind)> {
     let mut before = "";
     let mut at = 0;
     for segment in base.split('/') {
-        let made = segment.len() >= 16
-            && segment.bytes().any(|byte| byte.is_ascii_digit())
-            && segment.bytes().any(|byte| byte.is_ascii_alphabetic())
-            && !is_weak(segment);
+        let made = segment.len() >= 16 && detect::is_made(segment) && !is_weak(segment);
         if made
             && !before.is_empty()
             && let Some(kind) = names::classify(before).filter(|kind| !kind.is_person())
@@ -82,25 +108,18 @@ fn announced_segment(base: &str) -> Option<(std::ops::Range<usize>, Kind)> {
 
 /// `name=value` pairs between `&`: queries, fragments of OAuth, forms. `None` where nothing had to be hidden.
 pub(crate) fn pairs(query: &str, place: Place<'_>, scrub: &mut Scrub<'_>) -> Option<String> {
-    let mut out: Option<String> = None;
-    let mut at = 0;
-    for pair in query.split('&') {
-        let scrubbed = one(pair, place, scrub);
-        if scrubbed.is_some() || out.is_some() {
-            let out = out.get_or_insert_with(|| query[..at].to_owned());
-            if at > 0 && !out.ends_with('&') {
-                out.push('&');
+    let mut changed = false;
+    let scrubbed: Vec<Cow<'_, str>> = query
+        .split('&')
+        .map(|pair| match one(pair, place, scrub) {
+            Some(scrubbed) => {
+                changed = true;
+                Cow::Owned(scrubbed)
             }
-            out.push_str(scrubbed.as_deref().unwrap_or(pair));
-        }
-        at += pair.len() + 1;
-        if let Some(out) = &mut out
-            && at <= query.len()
-        {
-            out.push('&');
-        }
-    }
-    out
+            None => Cow::Borrowed(pair),
+        })
+        .collect();
+    changed.then(|| scrubbed.join("&"))
 }
 
 fn one(pair: &str, place: Place<'_>, scrub: &mut Scrub<'_>) -> Option<String> {
@@ -124,7 +143,8 @@ fn one(pair: &str, place: Place<'_>, scrub: &mut Scrub<'_>) -> Option<String> {
     if scrubbed_value.is_none() && scrubbed_name.is_none() {
         return None;
     }
-    let mut out = scrubbed_name.map_or_else(|| raw_name.to_owned(), |name| encoded(&name).replace('=', "%3D"));
+    let mut out =
+        scrubbed_name.map_or_else(|| raw_name.to_owned(), |name| encoded(&name).replace('=', "%3D"));
     out.push('=');
     out.push_str(&scrubbed_value.map_or_else(|| raw_value.to_owned(), |value| encoded(&value)));
     Some(out)
@@ -153,11 +173,17 @@ mod tests {
     #[test]
     fn urls_keep_all_but_their_secrets() {
         check("/orders/17?page=2&sort=asc", None);
-        check("/login?user_id=5&password=hunter2&x=%20y", Some("/login?user_id=5&password=[redacted:password]&x=%20y"));
+        check(
+            "/login?user_id=5&password=hunter2&x=%20y",
+            Some("/login?user_id=5&password=[redacted:password]&x=%20y"),
+        );
         check("/login?a=1&pass%77ord=hunter2", Some("/login?a=1&pass%77ord=[redacted:password]"));
         check("/x?next=%2Flogin%3Fpin%3D1234", Some("/x?next=/login?pin=[redacted:pin]"));
         check("/x?%7B%22pin%22%3A1234%7D", Some("/x?{%22pin%22:%22[redacted:pin]%22}"));
-        check("http://h/x#access_token=abc&state=1", Some("http://h/x#access_token=[redacted:token]&state=1"));
+        check(
+            "http://h/x#access_token=abc&state=1",
+            Some("http://h/x#access_token=[redacted:token]&state=1"),
+        );
         check("/cb?code=abcd&code=12345678", Some("/cb?code=abcd&code=[redacted:code]"));
         check("/a;jsessionid=77?b", Some("/a;jsessionid=[redacted:session]?b"));
         check("/secrets/db-credentials-2", None);

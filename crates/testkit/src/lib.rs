@@ -2,3 +2,6 @@
 //! runtime or a server stands behind the feature `servers`.
 
 pub mod packet;
+
+#[cfg(feature = "servers")]
+pub mod model_server;

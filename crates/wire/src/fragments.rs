@@ -13,14 +13,15 @@ use wirewise_model::{Limits, Mark, Reason, Timestamp};
 
 use crate::ip::{IpHead, Nest};
 use crate::reasons::{
-    FRAGMENT_BAD, FRAGMENT_CONFLICT, FRAGMENT_CUT, FRAGMENTS_EVICTED, FRAGMENTS_INCOMPLETE, FRAGMENTS_TIMED_OUT,
+    FRAGMENT_BAD, FRAGMENT_CONFLICT, FRAGMENT_CUT, FRAGMENTS_EVICTED, FRAGMENTS_INCOMPLETE,
+    FRAGMENTS_TIMED_OUT,
 };
 
 /// An IP payload cannot be longer.
 const MOST_BYTES: usize = 65_535;
-/// Pieces of one datagram: 65,535 bytes in the smallest IPv6 packets make 54. Past it, it is dropped as
-/// malformed.
-const MOST_PIECES: usize = 512;
+/// Pieces of one datagram; over tunnels of tiny packets a thousand were met (suricata-verify, bug 6942). Past
+/// it, it is dropped as malformed.
+const MOST_PIECES: usize = 2048;
 /// What a piece costs beside its bytes.
 const PIECE_OVERHEAD: usize = 64;
 /// The share of `Limits::buffered_bytes` that fragments may hold.

@@ -122,7 +122,7 @@ fn v4(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
     let flags = u16::from_be_bytes([header[6], header[7]]);
     let (offset, more) = (usize::from(flags & 0x1fff) * 8, flags & 0x2000 != 0);
     if offset > 0 || more {
-        return Ok(fragment(ip, offset, more, payload, nest));
+        return Ok(fragment(ip, offset, more, payload, total - length, nest));
     }
     self::payload(payload, ip, nest)
 }
@@ -173,7 +173,8 @@ fn v6(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
                 // An atomic fragment (RFC 6946) is whole.
                 if offset > 0 || more {
                     ip.id = u32::from_be_bytes([a, b, c, d]);
-                    return Ok(fragment(ip, offset, more, rest, nest));
+                    let wire = announced.saturating_sub(rest.at - whole.at);
+                    return Ok(fragment(ip, offset, more, rest, wire, nest));
                 }
             }
             _ => return payload(rest, ip, nest),
@@ -189,9 +190,10 @@ fn jumbo_length(options: &View<'_>) -> Option<usize> {
     (kind == 0xc2 && length == 4).then(|| usize::try_from(jumbo).unwrap_or(usize::MAX))
 }
 
-fn fragment(ip: IpHead, offset: usize, more: bool, data: View<'_>, nest: Nest) -> Found {
-    let end = data.at + data.bytes.len();
-    Found::Fragment(FragmentAt { ip, offset, more, data: (data.at, end), wire: data.wire, nest })
+/// `announced` is its length by its header: a frame that claims to be whole and is shorter was cut as well.
+fn fragment(ip: IpHead, offset: usize, more: bool, data: View<'_>, announced: usize, nest: Nest) -> Found {
+    let (end, wire) = (data.at + data.bytes.len(), data.wire.max(announced));
+    Found::Fragment(FragmentAt { ip, offset, more, data: (data.at, end), wire, nest })
 }
 
 /// The payload of an IP packet that is whole: a transport, or another tunnel.

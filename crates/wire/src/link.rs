@@ -4,7 +4,8 @@ use wirewise_model::{Direction, LinkType, Reason};
 
 use crate::ip::{self, Found, Nest};
 use crate::reasons::{
-    ARP, BAD_LINK, EAPOL, LLC, LLDP, OTHER_ETHERTYPE, PPP_CONTROL, SLOW_PROTOCOLS, STP, TOO_DEEP, UNKNOWN_LINK,
+    ARP, BAD_LINK, EAPOL, LLC, LLDP, OTHER_ETHERTYPE, PPP_CONTROL, SLOW_PROTOCOLS, STP, TOO_DEEP,
+    UNKNOWN_LINK,
 };
 use crate::tunnel;
 use crate::view::View;
@@ -128,7 +129,13 @@ fn loopback(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
 }
 
 /// Linux cooked: `hardware` and `protocol` say where those fields stand.
-fn cooked(view: View<'_>, hardware: usize, protocol: usize, header: usize, nest: Nest) -> Result<Found, Reason> {
+fn cooked(
+    view: View<'_>,
+    hardware: usize,
+    protocol: usize,
+    header: usize,
+    nest: Nest,
+) -> Result<Found, Reason> {
     /// ARPHRD_NETLINK: not a packet of a network.
     const NETLINK: u16 = 824;
     /// ARPHRD_IPGRE: the protocol is GRE's.

@@ -37,7 +37,7 @@ pub struct Parser {
 
 /// What a walk ended in, without anything borrowed.
 enum Outcome {
-    Packet { located: Located, first: Mark, from_whole: bool },
+    Packet { located: Located, fingerprint: u64, first: Mark, from_whole: bool },
     Skip(Reason),
     Held,
 }
@@ -64,10 +64,9 @@ impl Parser {
         let outcome = self.walk(frame, mark, ear);
         self.settle();
         match outcome {
-            Outcome::Packet { located, first, from_whole } => {
+            Outcome::Packet { located, fingerprint, first, from_whole } => {
                 self.books.pass(1);
                 let buffer: &'a [u8] = if from_whole { &self.whole } else { frame.bytes };
-                let fingerprint = fingerprint(&self.hasher, &located, buffer);
                 let direction = match frame.direction {
                     Direction::Unknown => ear.direction,
                     told => told,
@@ -130,7 +129,7 @@ impl Parser {
         let wire = usize::try_from(frame.original_len).unwrap_or(usize::MAX);
         let mut found = link::walk(frame.link, View::new(frame.bytes, wire), nest);
         let (mut first, mut from_whole) = (mark, false);
-        // Each round opens at least one tunnel, or ends.
+        // Each round goes one level down, or ends.
         loop {
             let buffer: &[u8] = if from_whole { &self.whole } else { frame.bytes };
             let fragment = match found {
@@ -139,7 +138,7 @@ impl Parser {
                     if self.duplicates.is_copy(fingerprint, ear, frame.at) {
                         return Outcome::Skip(DUPLICATE);
                     }
-                    return Outcome::Packet { located, first, from_whole };
+                    return Outcome::Packet { located, fingerprint, first, from_whole };
                 }
                 Ok(Found::Fragment(fragment)) => fragment,
                 Err(reason) => return Outcome::Skip(reason),
@@ -150,6 +149,12 @@ impl Parser {
             }
             let FragmentAt { ip, offset, more, data, wire, nest } = fragment;
             let bytes = &buffer[data.0..data.1];
+            if bytes.len() < wire && offset == 0 {
+                // Its datagram cannot be made whole any more, but its first part tells the flow.
+                let view = View { at: data.0, bytes, wire };
+                found = nest.down().and_then(|nest| ip::payload(view, ip, nest));
+                continue;
+            }
             let fragment = Fragment { ip, offset, more, bytes, wire, nest, mark: first };
             let Some(whole) = self.fragments.push(fragment, &mut self.dropped) else {
                 // Held, or already booked as lost.
@@ -157,9 +162,10 @@ impl Parser {
             };
             self.books.drop(REASSEMBLED, whole.frames - 1);
             (self.whole, first, from_whole) = (whole.bytes, whole.first, true);
-            found = whole.nest.down().and_then(|nest| {
-                ip::payload(View::new(&self.whole, self.whole.len()), whole.ip, nest)
-            });
+            // A copy that was heard in one piece has no identification in IPv6.
+            let ip = if whole.ip.src.is_ipv6() { IpHead { id: 0, ..whole.ip } } else { whole.ip };
+            let view = View::new(&self.whole, self.whole.len());
+            found = whole.nest.down().and_then(|nest| ip::payload(view, ip, nest));
         }
     }
 }

@@ -47,11 +47,7 @@ pub(crate) fn tcp(view: View<'_>, ip: IpHead, nest: Nest) -> Result<Found, Reaso
         tcp_options(&view.bytes[20..captured], &mut tcp);
     }
     // A snap length may have cut the options: the payload is then known by its length alone.
-    let payload = View {
-        at: view.at + captured,
-        bytes: &view.bytes[captured..],
-        wire: view.wire - length,
-    };
+    let payload = View { at: view.at + captured, bytes: &view.bytes[captured..], wire: view.wire - length };
     let key = key(Transport::Tcp, &ip, u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
     Ok(located(key, L4Head::Tcp(tcp), view, payload, ip, nest))
 }
@@ -101,14 +97,16 @@ pub(crate) fn udp(view: View<'_>, ip: IpHead, nest: Nest) -> Result<Found, Reaso
     let (from, to) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
     let length = u16::from_be_bytes([l0, l1]);
     let payload = match length {
-        // Jumbograms (RFC 2675, 4) and offload: the IP header tells the length.
-        0 => view.skip(HEADER)?,
-        1..8 => return Err(BAD_TRANSPORT),
+        // Jumbograms (RFC 2675, 4): the IP header tells the length.
+        0 if ip.src.is_ipv6() => view.skip(HEADER)?,
+        0..8 => return Err(BAD_TRANSPORT),
         _ => view.limit(usize::from(length)).skip(HEADER)?,
     };
     if let Some(found) = tunnel::in_udp(payload, from, to, nest) {
         return found;
     }
+    // Its own length counts even where IP carries less: the first fragment alone, cut by a snap length.
+    let payload = View { wire: payload.wire.max(usize::from(length).saturating_sub(HEADER)), ..payload };
     Ok(located(key(Transport::Udp, &ip, from, to), L4Head::Udp(Udp { length }), view, payload, ip, nest))
 }
 
@@ -118,14 +116,7 @@ pub(crate) fn icmp(view: View<'_>, ip: IpHead, nest: Nest) -> Result<Found, Reas
     let is_error = if six { (1..=4).contains(&kind) } else { matches!(kind, 3 | 4 | 5 | 11 | 12) };
     let quoted = if is_error { view.skip(8).ok().and_then(quoted_key) } else { None };
     let transport = if six { Transport::Icmpv6 } else { Transport::Icmp };
-    Ok(located(
-        key(transport, &ip, 0, 0),
-        L4Head::Icmp(Icmp { kind, code, quoted }),
-        view,
-        view,
-        ip,
-        nest,
-    ))
+    Ok(located(key(transport, &ip, 0, 0), L4Head::Icmp(Icmp { kind, code, quoted }), view, view, ip, nest))
 }
 
 fn quoted_key(view: View<'_>) -> Option<FlowKey> {

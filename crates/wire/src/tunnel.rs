@@ -1,4 +1,4 @@
-//! Tunnels: GRE and ERSPAN over IP; VXLAN, Geneve, GTP-U and Teredo's kin over UDP.
+//! Tunnels: GRE and ERSPAN over IP; VXLAN, Geneve and GTP-U over UDP.
 //!
 //! A UDP port promises nothing: where what stands behind it does not lead to a packet, the datagram is one of
 //! its own flow. An inner frame that is whole but carries nothing for us (ARP) is told as what it is.
@@ -10,8 +10,10 @@ use crate::link;
 use crate::reasons::{BAD_TUNNEL, LLC, OTHER_ETHERTYPE, TOO_DEEP};
 use crate::view::View;
 
-/// RFC 7348, and the port that Linux (flannel, older Docker) used before it had a number.
-const VXLAN: [u16; 2] = [4789, 8472];
+/// RFC 7348.
+const VXLAN: u16 = 4789;
+/// The port that Linux took (flannel, older Docker) before VXLAN had a number.
+const VXLAN_LINUX: u16 = 8472;
 /// draft-ietf-nvo3-vxlan-gpe.
 const VXLAN_GPE: u16 = 4790;
 /// RFC 8926.
@@ -23,9 +25,9 @@ const GTP_U: u16 = 2152;
 #[inline]
 pub(crate) fn in_udp(view: View<'_>, from: u16, to: u16, nest: Nest) -> Option<Result<Found, Reason>> {
     let open: fn(View<'_>, Nest) -> Result<Found, Reason> = match (from, to) {
-        (_, to) if VXLAN.contains(&to) || to == VXLAN_GPE => vxlan,
-        (_, GENEVE) => geneve,
+        (_, GENEVE) | (GENEVE, _) => geneve,
         (_, GTP_U) | (GTP_U, _) => gtp,
+        (_, VXLAN | VXLAN_LINUX | VXLAN_GPE) | (VXLAN | VXLAN_LINUX | VXLAN_GPE, _) => vxlan,
         _ => return None,
     };
     match open(view, nest) {
@@ -38,15 +40,17 @@ pub(crate) fn in_udp(view: View<'_>, from: u16, to: u16, nest: Nest) -> Option<R
 
 fn vxlan(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
     const HAS_VNI: u8 = 0x08;
-    const HAS_PROTOCOL: u8 = 0x04;
+    /// Linux: a group policy stands where GPE has the protocol.
+    const HAS_POLICY: u8 = 0x80;
     let [flags, _, _, protocol, ..] = view.array::<8>(0)?;
     if flags & HAS_VNI == 0 {
         return Err(BAD_TUNNEL);
     }
     let (inner, nest) = (view.skip(8)?, nest.tunnel()?);
-    match (flags & HAS_PROTOCOL, protocol) {
-        (0, _) | (_, 3) => link::ethernet(inner, nest),
-        (_, 1 | 2) => ip::walk(inner, nest),
+    match protocol {
+        _ if flags & HAS_POLICY != 0 => link::ethernet(inner, nest),
+        0 | 3 => link::ethernet(inner, nest),
+        1 | 2 => ip::walk(inner, nest),
         _ => Err(BAD_TUNNEL),
     }
 }
@@ -84,7 +88,7 @@ fn gtp(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
     ip::walk(inner, nest.tunnel()?)
 }
 
-/// GRE: RFC 2784 and 2890 (version 0), RFC 2637 (version 1, PPTP).
+/// GRE: RFC 2784 and 2890 (version 0), RFC 2637 (version 1, PPTP and others).
 pub(crate) fn gre(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
     const CHECKSUM: u16 = 0x8000;
     const ROUTING: u16 = 0x4000;
@@ -106,7 +110,14 @@ pub(crate) fn gre(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
                 _ => link::ethertype(body, protocol, nest.tunnel()?),
             }
         }
-        1 => link::ppp(view.skip(4 + 4 + has(SEQUENCE) + has(ACKNOWLEDGEMENT))?, nest.tunnel()?),
+        1 => {
+            let body = view.skip(4 + 4 + has(SEQUENCE) + has(ACKNOWLEDGEMENT))?;
+            match protocol {
+                0x880b => link::ppp(body, nest.tunnel()?),
+                // Tencent's clouds put IP there
+                _ => link::ethertype(body, protocol, nest.tunnel()?),
+            }
+        }
         _ => Err(BAD_TUNNEL),
     }
 }

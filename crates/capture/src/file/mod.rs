@@ -33,6 +33,7 @@ const TRUNCATED_TAIL: Reason = Reason::loss("truncated_tail");
 const GARBAGE: Reason = Reason::loss("garbage");
 const OVERSIZED: Reason = Reason::loss("oversized");
 const UNKNOWN_INTERFACE: Reason = Reason::loss("unknown_interface");
+const NO_PACKET: Reason = Reason::skip("not_a_packet");
 const WRITER_DROP: Reason = Reason::loss("dropped_by_writer");
 
 /// Warnings that are kept in words; all are counted in the books.
@@ -60,6 +61,8 @@ enum Step {
     Frame(Spot),
     /// Something that is no packet, consumed.
     Again,
+    /// A record with a number that is no packet, consumed.
+    NoPacket,
     /// A packet block longer than the window, consumed.
     Oversized,
     /// A packet longer than any frame, in a block of so many bytes.
@@ -120,7 +123,11 @@ impl FileSource {
             scan(reader, &mut window).map_err(read_error)?;
             names = std::mem::take(&mut reader.names);
             if reader.names_omitted > 0 {
-                warnings.push(format!("{} names past the first {} were passed over", reader.names_omitted, names.len()));
+                warnings.push(format!(
+                    "{} names past the first {} were passed over",
+                    reader.names_omitted,
+                    names.len()
+                ));
             }
         }
         let digest = window.into_input().into_raw().into_digest().map_err(read_error)?;
@@ -216,6 +223,11 @@ impl FileSource {
         }
         match step {
             Step::Frame(_) | Step::Again => {}
+            Step::NoPacket => {
+                self.number += 1;
+                self.books.take(1);
+                self.books.drop(NO_PACKET, 1);
+            }
             Step::Oversized => self.refuse(OVERSIZED, 0, "is longer than any frame"),
             Step::TooLong(total) => self.refuse(OVERSIZED, total, "is longer than any frame"),
             Step::UnknownInterface(total) => {
@@ -245,7 +257,10 @@ impl FileSource {
         self.books.take(1);
         self.books.drop(reason, 1);
         let (after, offset) = (self.number, self.window.offset());
-        self.warn(format!("{}: {why}, after packet {after}, at byte {offset}; the rest was not read", reason.name));
+        self.warn(format!(
+            "{}: {why}, after packet {after}, at byte {offset}; the rest was not read",
+            reason.name
+        ));
     }
 }
 
@@ -339,13 +354,17 @@ fn begin(
         return Ok((Format::Pcapng(pcapng::Pcapng::new()), window));
     }
     if pcap::Pcap::magic(magic).is_none() {
-        return Err(not_a_capture(format!("{inside} something that begins with bytes {}", hex::encode(magic))));
+        return Err(not_a_capture(format!(
+            "{inside} something that begins with bytes {}",
+            hex::encode(magic)
+        )));
     }
     let reader = match window.have(pcap::HEADER_BYTES).map_err(read_error)? {
         true => window.bytes().first_chunk().and_then(pcap::Pcap::parse),
         false => None,
     };
-    let reader = reader.ok_or_else(|| not_a_capture(format!("{inside} a pcap that ends within its header")))?;
+    let reader =
+        reader.ok_or_else(|| not_a_capture(format!("{inside} a pcap that ends within its header")))?;
     window.consume(pcap::HEADER_BYTES);
     Ok((Format::Pcap(reader), window))
 }
@@ -357,7 +376,7 @@ fn scan(reader: &mut pcapng::Pcapng, window: &mut Window) -> io::Result<()> {
             Step::Frame(Spot { total, .. }) | Step::TooLong(total) | Step::UnknownInterface(total) => {
                 window.consume(total);
             }
-            Step::Again | Step::Oversized => {}
+            Step::Again | Step::NoPacket | Step::Oversized => {}
             Step::Stop(_) => return Ok(()),
         }
     }

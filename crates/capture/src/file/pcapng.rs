@@ -1,7 +1,8 @@
 //! The pcapng format (draft-ietf-opsawg-pcapng): sections of blocks, each with a type, a length before and
 //! after, and in a section its own byte order and interfaces.
 //!
-//! Packet blocks are numbered as Wireshark numbers them. Secrets (DSB), custom and unknown blocks are passed
+//! Packets are numbered as Wireshark numbers them: custom blocks and records of the system's journal and
+//! calls have a number there, though they are no packets. They, secrets (DSB) and unknown blocks are passed
 //! over without being kept. Where lengths contradict each other nothing can be trusted, and reading stops.
 
 use std::io;
@@ -22,6 +23,8 @@ const SIMPLE_PACKET: u32 = 3;
 const NAMES: u32 = 4;
 const STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
+/// Custom blocks, copyable or not; systemd journal; sysdig events in their versions. tshark 4.0 numbers them.
+const NUMBERED: [u32; 8] = [0x0bad, 0x4000_0bad, 9, 0x204, 0x208, 0x216, 0x221, 0x222];
 
 /// Interfaces of one section. A hostile file could describe one in every 20 bytes.
 const MAX_INTERFACES: usize = 1 << 16;
@@ -129,14 +132,21 @@ impl Pcapng {
         }
         match kind {
             SECTION | INTERFACE | OLD_PACKET | SIMPLE_PACKET | NAMES | STATISTICS | ENHANCED_PACKET => {}
-            _ => return self.pass_over(window, length, false),
+            _ => {
+                let step = if NUMBERED.contains(&kind) { Step::NoPacket } else { Step::Again };
+                return self.pass_over(window, length, step);
+            }
         }
         let total = length as usize;
         if total > WINDOW_BYTES {
             return match kind {
-                OLD_PACKET | SIMPLE_PACKET | ENHANCED_PACKET => self.pass_over(window, length, true),
-                NAMES | STATISTICS => self.pass_over(window, length, false),
-                _ => Ok(Step::Stop(Stop::Garbage("a section's or interface's block is longer than a megabyte"))),
+                OLD_PACKET | SIMPLE_PACKET | ENHANCED_PACKET => {
+                    self.pass_over(window, length, Step::Oversized)
+                }
+                NAMES | STATISTICS => self.pass_over(window, length, Step::Again),
+                _ => Ok(Step::Stop(Stop::Garbage(
+                    "a section's or interface's block is longer than a megabyte",
+                ))),
             };
         }
         if !window.have(total)? {
@@ -165,7 +175,7 @@ impl Pcapng {
         Ok(Step::Again)
     }
 
-    fn pass_over(&self, window: &mut Window, length: u32, packet: bool) -> io::Result<Step> {
+    fn pass_over(&self, window: &mut Window, length: u32, step: Step) -> io::Result<Step> {
         let body = u64::from(length) - 4;
         if !window.skip(body)? || !window.have(4)? {
             return Ok(Step::Stop(match window.stop() {
@@ -177,7 +187,7 @@ impl Pcapng {
             return Ok(Step::Stop(Stop::Garbage("a block's two lengths differ")));
         }
         window.consume(4);
-        Ok(if packet { Step::Oversized } else { Step::Again })
+        Ok(step)
     }
 
     fn section(&mut self) -> Option<()> {
@@ -219,7 +229,15 @@ impl Pcapng {
             let most = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
             let captured = original_len.min(most) as usize;
             cursor.take(captured)?;
-            return Some(self.spot(0, interface, None, Direction::Unknown, (12, captured), original_len, total));
+            return Some(self.spot(
+                0,
+                interface,
+                None,
+                Direction::Unknown,
+                (12, captured),
+                original_len,
+                total,
+            ));
         }
         let id = if kind == OLD_PACKET {
             let id = u32::from(cursor.u16()?);

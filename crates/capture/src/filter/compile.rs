@@ -75,7 +75,9 @@ pub(crate) fn compile(selection: &Selection<'_>) -> Result<Vec<Instruction>, Fil
     let (accept, reject) = (code.label(), code.label());
     code.interfaces(selection.interfaces, reject);
     code.loopback_once(reject);
-    code.find_network_header();
+    if selection.expression != Expression::All || !selection.own.is_empty() {
+        code.find_network_header();
+    }
     for listener in selection.own {
         let others = code.label();
         code.expression(&own_traffic(listener), reject, others);
@@ -347,7 +349,8 @@ impl Code {
         loop {
             let (places, total) = self.places(&long);
             if total > MAX_INSTRUCTIONS {
-                let message = format!("the filter takes {total} instructions: the kernel allows {MAX_INSTRUCTIONS}");
+                let message =
+                    format!("the filter takes {total} instructions: the kernel allows {MAX_INSTRUCTIONS}");
                 return Err(FilterError { at: 1, message });
             }
             let mut program = Vec::with_capacity(total);
@@ -372,7 +375,9 @@ impl Code {
                     Op::Branch { code, k, if_true, if_false } => {
                         let reach = |label: Label| u8::try_from(places[label.0] - next);
                         match (reach(if_true), reach(if_false)) {
-                            (Ok(if_true), Ok(if_false)) => program.push(Instruction { code, if_true, if_false, k }),
+                            (Ok(if_true), Ok(if_false)) => {
+                                program.push(Instruction { code, if_true, if_false, k })
+                            }
                             _ => {
                                 long[index] = true;
                                 changed = true;

@@ -23,7 +23,8 @@ impl Seen<'_> {
                 other => panic!("ancillary {other:#x} is not used"),
             });
         }
-        let at = if offset >= NETWORK { (offset - NETWORK) as usize + self.network_at } else { offset as usize };
+        let at =
+            if offset >= NETWORK { (offset - NETWORK) as usize + self.network_at } else { offset as usize };
         let bytes = self.bytes.get(at..at + size)?;
         Some(bytes.iter().fold(0, |value, &byte| (value << 8) | u32::from(byte)))
     }
@@ -69,6 +70,7 @@ pub(super) fn run(program: &[Instruction], seen: &Seen<'_>) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
     use std::net::{IpAddr, SocketAddr};
 
     use super::*;
@@ -113,7 +115,7 @@ mod tests {
 
     fn heard(filter: &str, bytes: &[u8]) -> bool {
         let expression = Expression::parse(filter).unwrap();
-        let program = crate::filter::compile(&Selection { expression, own: &[], interfaces: None }).unwrap();
+        let program = compile(&Selection { expression, own: &[], interfaces: None }).unwrap();
         let seen =
             Seen { bytes, network_at: 14, protocol: 0, hardware: ETHERNET, interface: 2, packet_type: 0 };
         run(&program, &seen) > 0
@@ -125,7 +127,10 @@ mod tests {
             let frame = ethernet(tags, ip_packet(from, to, transport, ports));
             for filter in yes {
                 assert!(heard(filter, &frame), "{filter} should hear {packet:?} under tags {tags:x?}");
-                assert!(!heard(&format!("not ({filter})"), &frame), "not ({filter}) should not hear {packet:?}");
+                assert!(
+                    !heard(&format!("not ({filter})"), &frame),
+                    "not ({filter}) should not hear {packet:?}"
+                );
             }
             for filter in no {
                 assert!(!heard(filter, &frame), "{filter} should not hear {packet:?} under tags {tags:x?}");
@@ -139,7 +144,6 @@ mod tests {
         check(
             ("10.1.2.3", "192.168.0.9", 6, (40_000, 80)),
             &[
-                "",
                 "ip",
                 "tcp",
                 "host 10.1.2.3",
@@ -203,8 +207,21 @@ mod tests {
                 "udp port 53",
                 "src portrange 5000-6000",
             ],
-            &["ip", "tcp", "icmp6", "src net 2001:db8::/32", "host fd00:1::6", "tcp port 53", "dst port 5353"],
+            &[
+                "ip",
+                "tcp",
+                "icmp6",
+                "src net 2001:db8::/32",
+                "host fd00:1::6",
+                "tcp port 53",
+                "dst port 5353",
+            ],
         );
+    }
+
+    #[test]
+    fn no_filter_hears_all() {
+        assert!(heard("", &[]) && heard(" ", &ethernet(&[], (0x0806, vec![0; 28]))));
     }
 
     #[test]
@@ -227,9 +244,15 @@ mod tests {
     fn interfaces_without_a_link_header_are_read_where_the_kernel_says() {
         let (_, packet) = ip_packet("10.0.0.1", "10.0.0.2", 6, (1, 80));
         let expression = Expression::parse("host 10.0.0.1 and port 80").unwrap();
-        let program = crate::filter::compile(&Selection { expression, own: &[], interfaces: None }).unwrap();
-        let seen =
-            Seen { bytes: &packet, network_at: 0, protocol: 0x0800, hardware: 0xfffe, interface: 2, packet_type: 0 };
+        let program = compile(&Selection { expression, own: &[], interfaces: None }).unwrap();
+        let seen = Seen {
+            bytes: &packet,
+            network_at: 0,
+            protocol: 0x0800,
+            hardware: 0xfffe,
+            interface: 2,
+            packet_type: 0,
+        };
         assert_eq!(run(&program, &seen), KEEP_BYTES);
     }
 
@@ -237,11 +260,17 @@ mod tests {
     fn own_traffic_other_interfaces_and_loopback_echoes_are_left_out() {
         let own: [SocketAddr; 2] = ["127.0.0.1:8470".parse().unwrap(), "[::]:9000".parse().unwrap()];
         let selection = Selection { expression: Expression::All, own: &own, interfaces: Some(&[1, 3]) };
-        let program = crate::filter::compile(&selection).unwrap();
+        let program = compile(&selection).unwrap();
         let hear = |ends: (&str, &str), ports, interface, packet_type| {
             let bytes = ethernet(&[], ip_packet(ends.0, ends.1, 6, ports));
-            let seen =
-                Seen { bytes: &bytes, network_at: 14, protocol: 0, hardware: LOOPBACK, interface, packet_type };
+            let seen = Seen {
+                bytes: &bytes,
+                network_at: 14,
+                protocol: 0,
+                hardware: LOOPBACK,
+                interface,
+                packet_type,
+            };
             run(&program, &seen) > 0
         };
         let local = ("127.0.0.1", "127.0.0.1");

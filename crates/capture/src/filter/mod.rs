@@ -73,7 +73,9 @@ pub(crate) struct Selection<'a> {
 
 /// Traffic of a TCP listener. One that listens on every address is told by its port alone.
 fn own_traffic(listener: &SocketAddr) -> Expression {
-    let port = |way| Expression::Is(Test::Port { transports: &[6], way, from: listener.port(), to: listener.port() });
+    let port = |way| {
+        Expression::Is(Test::Port { transports: &[6], way, from: listener.port(), to: listener.port() })
+    };
     if listener.ip().is_unspecified() {
         return port(Way::Source).or(port(Way::Destination));
     }

@@ -134,7 +134,10 @@ struct Parser<'a, 't> {
 impl<'a> Parser<'a, '_> {
     fn take(&mut self, expected: &str) -> Result<Token<'a>, FilterError> {
         let Some((token, rest)) = self.tokens.split_first() else {
-            return Err(FilterError { at: self.end, message: format!("the filter ends: expected {expected}") });
+            return Err(FilterError {
+                at: self.end,
+                message: format!("the filter ends: expected {expected}"),
+            });
         };
         self.tokens = rest;
         Ok(*token)
@@ -188,7 +191,10 @@ impl<'a> Parser<'a, '_> {
         loop {
             if let Some(proto) = proto(token.text) {
                 if qualifiers != Qualifiers::default() {
-                    return Err(error(token, "a protocol stands before src, dst and host, net, port, portrange"));
+                    return Err(error(
+                        token,
+                        "a protocol stands before src, dst and host, net, port, portrange",
+                    ));
                 }
                 qualifiers.proto = Some(proto);
             } else if let Some(way) = way(token.text) {
@@ -300,7 +306,8 @@ impl<'a> Parser<'a, '_> {
         let mask = if self.peek() == "mask" && length.is_none() {
             self.take("mask")?;
             let mask = self.take("a mask such as 255.255.0.0")?;
-            let parsed: Ipv4Addr = mask.text.parse().map_err(|_| error(mask, "expected a mask such as 255.255.0.0"))?;
+            let parsed: Ipv4Addr =
+                mask.text.parse().map_err(|_| error(mask, "expected a mask such as 255.255.0.0"))?;
             parsed.to_bits()
         } else {
             match length.unwrap_or(8 * parts) {
@@ -412,7 +419,8 @@ fn transports(proto: Option<Proto>, token: Token<'_>) -> Result<&'static [u8], F
 }
 
 fn port(token: Token<'_>, text: &str) -> Result<u16, FilterError> {
-    text.parse().map_err(|_| error(token, "expected a port number of 0 to 65535; service names are not looked up"))
+    text.parse()
+        .map_err(|_| error(token, "expected a port number of 0 to 65535; service names are not looked up"))
 }
 
 /// `10.1` is 10.1.0.0 with two parts.

@@ -118,7 +118,11 @@ impl LiveSource {
     pub fn open(options: &LiveOptions) -> Result<Self, CaptureError> {
         let expression = Expression::parse(options.filter.as_deref().unwrap_or(""))?;
         // Before anything is opened: a filter that is too long is the user's to mend.
-        compile(&Selection { expression: expression.clone(), own: &options.own, interfaces: Some(&[0; 64]) })?;
+        compile(&Selection {
+            expression: expression.clone(),
+            own: &options.own,
+            interfaces: Some(&[0; 64]),
+        })?;
         let geometry = Geometry {
             blocks: options.blocks.clamp(2, 1 << 16),
             block_bytes: options.block_bytes.next_power_of_two().clamp(1 << 16, 1 << 24),
@@ -190,7 +194,9 @@ impl LiveSource {
                         bytes: heard.bytes,
                         original_len: heard.original_len,
                     };
-                    if let (Some(tag), Some((addresses, rest))) = (heard.vlan, heard.bytes.split_at_checked(12)) {
+                    if let (Some(tag), Some((addresses, rest))) =
+                        (heard.vlan, heard.bytes.split_at_checked(12))
+                    {
                         self.tagged.clear();
                         self.tagged.extend_from_slice(addresses);
                         self.tagged.extend_from_slice(&tag);
@@ -211,8 +217,8 @@ impl LiveSource {
     /// The books, with what the kernel dropped up to now.
     pub fn books(&mut self) -> Result<Books, CaptureError> {
         for ear in &self.ears {
-            let statistics =
-                sys::ring_statistics(ear.ring.socket()).map_err(CaptureError::system("read ring statistics"))?;
+            let statistics = sys::ring_statistics(ear.ring.socket())
+                .map_err(CaptureError::system("read ring statistics"))?;
             self.books.take(u64::from(statistics.drops));
             self.books.drop(KERNEL_DROP, u64::from(statistics.drops));
             self.freezes += u64::from(statistics.freezes);

@@ -49,7 +49,8 @@ impl Netlink {
                 return;
             }
             let Some((header, attributes)) = body.split_first_chunk::<16>() else { return };
-            let word = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+            let word =
+                |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
             for (kind, value) in (Attributes { rest: attributes }) {
                 if kind == libc::IFLA_IFNAME {
                     let name = value.split(|&byte| byte == 0).next().unwrap_or_default();

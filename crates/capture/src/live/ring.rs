@@ -62,7 +62,8 @@ impl Ring {
         if memory == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        let memory = NonNull::new(memory.cast()).ok_or_else(|| io::Error::other("the ring was mapped nowhere"))?;
+        let memory =
+            NonNull::new(memory.cast()).ok_or_else(|| io::Error::other("the ring was mapped nowhere"))?;
         Ok(Self { socket, memory, geometry, next: 0 })
     }
 

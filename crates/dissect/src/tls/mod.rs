@@ -23,6 +23,7 @@
 mod certificate;
 mod handshake;
 mod ja;
+mod messages;
 mod names;
 mod parse;
 mod probe;

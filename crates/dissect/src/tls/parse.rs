@@ -174,7 +174,8 @@ impl ClientHello {
         }
         let announced = usize::from(body.u16()?);
         let mut extensions = Cursor(body.0.get(..announced).unwrap_or(body.0));
-        while !extensions.0.is_empty() {
+        // Fewer bytes than an extension's head are padding by somebody who miscounted.
+        while extensions.0.len() >= 4 {
             let kind = extensions.u16()?;
             let value = extensions.block16()?;
             self.extensions.push(kind);
@@ -223,10 +224,8 @@ impl ClientHello {
         let mut hello = Self { version, ssl2: true, ..Self::default() };
         // Kinds with a first byte of 0 are those of SSL 3.0 and later; the others only SSL 2.0 has.
         let specs = body.take(ciphers)?.chunks_exact(3);
-        hello.ciphers = specs
-            .filter(|spec| spec[0] == 0)
-            .map(|spec| u16::from_be_bytes([spec[1], spec[2]]))
-            .collect();
+        hello.ciphers =
+            specs.filter(|spec| spec[0] == 0).map(|spec| u16::from_be_bytes([spec[1], spec[2]])).collect();
         Some(hello)
     }
 }
@@ -265,8 +264,8 @@ pub(super) struct ServerHello {
 
 /// The random value that makes a hello a HelloRetryRequest: SHA-256 of those words, RFC 8446, 4.1.3.
 const RETRY: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
-    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
+    0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
 impl ServerHello {
@@ -309,7 +308,8 @@ impl ServerHello {
             self.extensions.push(kind);
             match kind {
                 extension::ALPN => {
-                    self.alpn = value.block16().and_then(|mut list| list.block8()).map(|name| name.0.to_vec());
+                    self.alpn =
+                        value.block16().and_then(|mut list| list.block8()).map(|name| name.0.to_vec());
                 }
                 extension::VERSIONS => self.selected = value.u16().map(Version),
                 extension::KEY_SHARE => self.group = value.u16(),

@@ -1,4 +1,4 @@
-//! Records and handshake messages of two sides, whatever the segments that bring them.
+//! Records of two sides, whatever the segments that bring them; and what each means for the handshake.
 
 use std::mem;
 use std::ops::Range;
@@ -7,10 +7,11 @@ use std::time::Duration;
 use wirewise_model::{Limits, Message, Reason, Side, Timestamp};
 
 use super::handshake::{Ending, Handshake};
+use super::messages::{CLIENT_HELLO, SERVER_HELLO};
 use super::names::Version;
 use super::parse::{
-    ClientHello, Cursor, HEADER, Header, HeaderCheck, LONGEST_RECORD, Search, ServerHello, check_header,
-    find_header, ssl2_hello_len,
+    ClientHello, HEADER, Header, HeaderCheck, LONGEST_RECORD, Search, ServerHello, check_header, find_header,
+    ssl2_hello_len,
 };
 use crate::{End, Fed, Input, Out, Stream, Verdict};
 
@@ -29,21 +30,6 @@ const LONGEST_SEARCH: u32 = 3 * LONGEST_RECORD as u32;
 const LONGEST_SEALED_ALERT: u16 = 19;
 /// Bodies of the encrypted Finished of TLS 1.3, with SHA-256 and with SHA-384. Tells it from early data.
 const SEALED_FINISHED: [u16; 2] = [53, 69];
-
-/// Types of handshake messages that are looked at.
-mod message {
-    pub(super) const CLIENT_HELLO: u8 = 1;
-    pub(super) const SERVER_HELLO: u8 = 2;
-    pub(super) const DRAFT_RETRY: u8 = 6;
-    pub(super) const CERTIFICATE: u8 = 11;
-    pub(super) const KEY_EXCHANGE: u8 = 12;
-    pub(super) const HELLO_DONE: u8 = 14;
-
-    /// Whether there is a message of that type in the clear.
-    pub(super) fn is_known(kind: u8) -> bool {
-        matches!(kind, 0..=6 | 8 | 11..=16 | 20..=25 | 67 | 203)
-    }
-}
 
 /// What a record's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,20 +76,20 @@ enum Place {
 
 /// One side.
 #[derive(Debug)]
-struct Lane {
+pub(super) struct Lane {
     place: Place,
     /// Whether a record was heard of it.
     heard: bool,
     /// Whether ChangeCipherSpec was.
     ciphered: bool,
     /// Whether its handshake records are encrypted.
-    sealed: bool,
+    pub(super) sealed: bool,
     /// Whether its Finished was heard (up to TLS 1.2).
     finished: bool,
     /// Bytes to come of a message that is passed over.
-    passing: u32,
+    pub(super) passing: u32,
     /// The beginning of a message, its header included, or of an alert.
-    held: Vec<u8>,
+    pub(super) held: Vec<u8>,
 }
 
 impl Lane {
@@ -128,12 +114,12 @@ impl Lane {
 /// TLS of one flow.
 #[derive(Debug)]
 pub(super) struct Tls {
-    lanes: [Lane; 2],
-    handshake: Option<Box<Handshake>>,
+    pub(super) lanes: [Lane; 2],
+    pub(super) handshake: Option<Box<Handshake>>,
     /// Whether a handshake was told, or everything was encrypted when the flow was first heard.
     done: bool,
     /// Longest handshake message that is read.
-    longest_message: u32,
+    pub(super) longest_message: u32,
     patience: Duration,
 }
 
@@ -324,12 +310,12 @@ impl Tls {
             return;
         }
         match kind {
-            message::CLIENT_HELLO => {
+            CLIENT_HELLO => {
                 self.lanes[0].finished = false;
                 self.lanes[1].finished = false;
                 self.handshake = Some(Box::new(Handshake::new(side)));
             }
-            message::SERVER_HELLO if !self.done => {
+            SERVER_HELLO if !self.done => {
                 self.handshake = Some(Box::new(Handshake::new(side.other())));
             }
             _ => {}
@@ -364,7 +350,8 @@ impl Tls {
             }
             Header::APPLICATION_DATA if side != handshake.client => (Role::Sealed, true),
             Header::APPLICATION_DATA => {
-                let answered = agreed.is_some() || (handshake.response.is_some() && handshake.gap != [false; 2]);
+                let answered =
+                    agreed.is_some() || (handshake.response.is_some() && handshake.gap != [false; 2]);
                 if !answered {
                     handshake.client_went_on |= !handshake.early_data;
                     (Role::Sealed, false)
@@ -470,7 +457,8 @@ impl Tls {
         let by_client = side == handshake.client;
         match record.role {
             Role::Handshake => {
-                let unanswered_13 = handshake.request.is_none() && handshake.agreed().is_some_and(Version::is_13);
+                let unanswered_13 =
+                    handshake.request.is_none() && handshake.agreed().is_some_and(Version::is_13);
                 if unanswered_13 && !by_client {
                     // Without its client nothing shows where the server's flight ends.
                     self.finish(Ending::Unseen, out);
@@ -529,123 +517,6 @@ impl Tls {
         }
     }
 
-    /// Takes bytes of handshake messages in the clear. `false` where they cannot be such.
-    fn messages(&mut self, side: Side, mut bytes: &[u8]) -> bool {
-        let index = side.index();
-        while !bytes.is_empty() {
-            let lane = &mut self.lanes[index];
-            if lane.passing > 0 {
-                let count = bytes.len().min(lane.passing as usize);
-                lane.passing -= count as u32;
-                bytes = &bytes[count..];
-                continue;
-            }
-            // The common case: a message lies whole in what is here, and is not copied.
-            let held = lane.held.len();
-            if held == 0
-                && let Some((kind, len)) = message_head(bytes)
-                && let Some(body) = bytes.get(4..4 + len as usize)
-                && self.wants(side, kind, len)
-            {
-                self.message(side, kind, body);
-                bytes = &bytes[4 + len as usize..];
-                continue;
-            }
-            let lane = &mut self.lanes[index];
-            let wanted = match message_head(&lane.held) {
-                Some((_, len)) => 4 + len as usize,
-                None => 4,
-            };
-            let count = bytes.len().min(wanted.saturating_sub(held));
-            lane.held.extend_from_slice(&bytes[..count]);
-            bytes = &bytes[count..];
-            let Some((kind, len)) = message_head(&lane.held) else { continue };
-            if held < 4 {
-                if !message::is_known(kind) {
-                    // What was taken for a message is encrypted: a ChangeCipherSpec was missed.
-                    lane.held = Vec::new();
-                    lane.sealed = true;
-                    return false;
-                }
-                if !self.wants(side, kind, len) {
-                    self.lanes[index].held = Vec::new();
-                    self.lanes[index].passing = len;
-                    continue;
-                }
-            }
-            let lane = &mut self.lanes[index];
-            if lane.held.len() == 4 + len as usize {
-                let held = mem::take(&mut lane.held);
-                self.message(side, kind, &held[4..]);
-            }
-        }
-        true
-    }
-
-    /// Whether a message is to be read rather than counted down.
-    fn wants(&mut self, side: Side, kind: u8, len: u32) -> bool {
-        let Some(handshake) = &mut self.handshake else { return false };
-        let by_server = side != handshake.client;
-        if by_server && matches!(kind, message::CERTIFICATE | message::KEY_EXCHANGE | message::HELLO_DONE) {
-            handshake.in_full();
-        }
-        let told = match kind {
-            message::CLIENT_HELLO => !by_server,
-            message::SERVER_HELLO | message::DRAFT_RETRY => by_server,
-            message::CERTIFICATE => true,
-            _ => false,
-        };
-        if told && len > self.longest_message {
-            handshake.note("oversized_message");
-        }
-        told && len <= self.longest_message
-    }
-
-    /// Reads a whole message.
-    fn message(&mut self, side: Side, kind: u8, body: &[u8]) {
-        let Some(handshake) = &mut self.handshake else { return };
-        match kind {
-            message::CLIENT_HELLO => handshake.client_hello(&ClientHello::parse(body)),
-            message::SERVER_HELLO | message::DRAFT_RETRY => {
-                let hello = match kind {
-                    message::SERVER_HELLO => ServerHello::parse(body),
-                    _ => ServerHello::parse_draft_retry(body),
-                };
-                match hello {
-                    Some(hello) => handshake.server_hello(&hello),
-                    None => handshake.note("malformed"),
-                }
-            }
-            message::CERTIFICATE => handshake.certificate(side, body),
-            _ => {}
-        }
-    }
-
-    /// `hole` bytes of handshake messages are lost. `false` where nothing tells where the next message begins.
-    fn pass_hole(&mut self, side: Side, hole: u16) -> bool {
-        self.partial_hello(side);
-        let lane = &mut self.lanes[side.index()];
-        if let Some((_, len)) = message_head(&lane.held) {
-            lane.passing = (4 + len).saturating_sub(lane.held.len() as u32);
-        }
-        lane.held = Vec::new();
-        let known = lane.passing >= u32::from(hole);
-        lane.passing = lane.passing.saturating_sub(u32::from(hole));
-        known
-    }
-
-    /// The rest of a client's hello will not come: what is here of it is better than nothing.
-    fn partial_hello(&mut self, side: Side) {
-        let Some(handshake) = &mut self.handshake else { return };
-        let held = &self.lanes[side.index()].held;
-        if let Some((message::CLIENT_HELLO, _)) = message_head(held)
-            && side == handshake.client
-            && !handshake.offered()
-        {
-            handshake.client_hello(&ClientHello::parse(&held[4..]));
-        }
-    }
-
     /// Adds bytes to the message that their sender is sending.
     fn cover(&mut self, input: &Input<'_>, range: Range<usize>) {
         let Some(handshake) = &mut self.handshake else { return };
@@ -682,10 +553,4 @@ impl Tls {
             lane.held = Vec::new();
         }
     }
-}
-
-/// Type and length of the message that begins here.
-fn message_head(bytes: &[u8]) -> Option<(u8, u32)> {
-    let mut bytes = Cursor(bytes);
-    Some((bytes.u8()?, bytes.u24()?))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, Transport};
+use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters, Transport};
 
 use crate::corpus::{Capture, Heard};
 use crate::place;
@@ -17,7 +17,9 @@ const TUNNEL_PORTS: &[u64] = &[4789, 8472, 6081, 2152, 6635];
 pub(crate) fn compare(capture: &Capture, table: &mut BTreeMap<&'static str, Score>) {
     let truth = capture.truth();
     let heard = capture.run();
-    let tunnelled = truth.iter().any(|line| line["k"] == "summary" && line["tunnels"].as_object().is_some_and(|tunnels| !tunnels.is_empty()));
+    let tunnelled = truth.iter().any(|line| {
+        line["k"] == "summary" && line["tunnels"].as_object().is_some_and(|tunnels| !tunnels.is_empty())
+    });
     let mutated = capture.name.starts_with("ugly_live/");
     for line in &truth {
         // Of a mutated capture only what is whole from its stream's start, or can be entered in the middle, is asked.
@@ -25,19 +27,29 @@ pub(crate) fn compare(capture: &Capture, table: &mut BTreeMap<&'static str, Scor
             continue;
         }
         let asked: Option<(&'static str, Result<(), String>)> = match (word(line, "k"), word(line, "proto")) {
-            ("call", "http1") if line["decrypted"] != true => Some(("http1", call(&heard, line, "http1", http))),
+            ("call", "http1") if line["decrypted"] != true => {
+                Some(("http1", call(&heard, line, "http1", http)))
+            }
             ("call", "dns") => Some(("dns", call(&heard, line, "dns", dns))),
             ("call", "icmp" | "icmpv6") => Some(("icmp", call(&heard, line, "icmp", echo))),
             ("msg", "mdns") => Some(("mdns", message(&heard, line, "mdns"))),
             ("msg", "icmp" | "icmpv6") => Some(("icmp", message(&heard, line, "icmp"))),
-            ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => Some(("tls", tls(&heard, line))),
+            ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {
+                Some(("tls", tls(&heard, line)))
+            }
             ("flow", "tcp") => Some(("tcp flows", flow(&heard, line, Transport::Tcp))),
-            ("flow", "udp") if !(tunnelled && is_tunnel(line)) => Some(("udp flows", flow(&heard, line, Transport::Udp))),
+            ("flow", "udp") if !(tunnelled && is_tunnel(line)) => {
+                Some(("udp flows", flow(&heard, line, Transport::Udp)))
+            }
             _ => None,
         };
         if let Some((name, verdict)) = asked {
             let verdict = verdict.map_err(|fault| {
-                let frame = number(&line["req"]["frame"]).or(number(&line["resp"]["frame"])).or(number(&line["frame"])).or(number(&line["first"])).or(number(&line["client_hello"]["frame"]));
+                let frame = number(&line["req"]["frame"])
+                    .or(number(&line["resp"]["frame"]))
+                    .or(number(&line["frame"]))
+                    .or(number(&line["first"]))
+                    .or(number(&line["client_hello"]["frame"]));
                 format!("{}: {fault}", place(capture, frame))
             });
             table.entry(name).or_default().note(&capture.name, verdict);
@@ -61,11 +73,17 @@ fn is_tunnel(line: &Value) -> bool {
 }
 
 fn cites(message: &Option<Message>, frame: u64) -> bool {
-    message.as_ref().is_some_and(|message| message.track.frames.numbers.iter().any(|number| number.0 == frame))
+    message
+        .as_ref()
+        .is_some_and(|message| message.track.frames.numbers.iter().any(|number| number.0 == frame))
 }
 
 fn attribute(exchange: &Exchange, name: &str) -> Option<String> {
-    exchange.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.value.to_string())
+    exchange
+        .attributes
+        .iter()
+        .find(|attribute| attribute.name == name)
+        .map(|attribute| attribute.value.to_string())
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
@@ -73,7 +91,12 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Resul
 }
 
 /// A call that cites the packets of this one, with the checks that all protocols share, and its own.
-fn call(heard: &Heard, line: &Value, protocol: &str, own: fn(&Call, &Value) -> Result<(), String>) -> Result<(), String> {
+fn call(
+    heard: &Heard,
+    line: &Value,
+    protocol: &str,
+    own: fn(&Call, &Value) -> Result<(), String>,
+) -> Result<(), String> {
     let (asked, answered) = (number(&line["req"]["frame"]), number(&line["resp"]["frame"]));
     let candidates: Vec<&Call> = heard
         .calls
@@ -86,9 +109,14 @@ fn call(heard: &Heard, line: &Value, protocol: &str, own: fn(&Call, &Value) -> R
         })
         .collect();
     if candidates.is_empty() {
-        return Err(format!("no {protocol} call cites it ({} {})", word(&line["req"], "method"), line["why"]));
+        return Err(format!(
+            "no {protocol} call cites it ({} {})",
+            word(&line["req"], "method"),
+            line["why"]
+        ));
     }
-    let verdicts: Vec<Result<(), String>> = candidates.iter().map(|call| shared(call, line).and_then(|()| own(call, line))).collect();
+    let verdicts: Vec<Result<(), String>> =
+        candidates.iter().map(|call| shared(call, line).and_then(|()| own(call, line))).collect();
     match verdicts.iter().find(|verdict| verdict.is_ok()) {
         Some(_) => Ok(()),
         None => verdicts.into_iter().next().expect("there are candidates"),
@@ -107,7 +135,10 @@ fn shared(call: &Call, line: &Value) -> Result<(), String> {
         }
     }
     let time = |side: &str, key: &str| line[side][key].as_f64();
-    let (Some(first), Some(last)) = (time("req", "first_time").or(time("req", "time")), time("resp", "time")) else { return Ok(()) };
+    let (Some(first), Some(last)) = (time("req", "first_time").or(time("req", "time")), time("resp", "time"))
+    else {
+        return Ok(());
+    };
     let theirs = (last - first) * 1e6;
     let ours = exchange.took().map_or(-1.0, |took| took.as_secs_f64() * 1e6);
     if (ours - theirs).abs() > SLACK_US {
@@ -127,7 +158,10 @@ fn http(call: &Call, line: &Value) -> Result<(), String> {
     }
     if line["resp"].is_object() {
         same("status", exchange.status_code, line["resp"]["code"].as_i64())?;
-        if let (Some(theirs), Some(body)) = (number(&line["resp"]["body_len"]), exchange.response.as_ref().and_then(|response| response.body.as_ref())) {
+        if let (Some(theirs), Some(body)) = (
+            number(&line["resp"]["body_len"]),
+            exchange.response.as_ref().and_then(|response| response.body.as_ref()),
+        ) {
             if !body.truncated || body.decoded_bytes >= theirs {
                 same("body", body.decoded_bytes, theirs)?;
             }
@@ -143,9 +177,14 @@ fn dns(call: &Call, line: &Value) -> Result<(), String> {
         same("rcode", exchange.status_code.map(|code| code & 15), Some(code))?;
     }
     let asked = word(if line["req"].is_object() { &line["req"] } else { &line["resp"] }, "qname");
-    let plain = !asked.is_empty() && asked.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    let plain = !asked.is_empty()
+        && asked.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
     if plain {
-        same("name", exchange.target.trim_end_matches('.').to_ascii_lowercase(), asked.trim_end_matches('.').to_ascii_lowercase())?;
+        same(
+            "name",
+            exchange.target.trim_end_matches('.').to_ascii_lowercase(),
+            asked.trim_end_matches('.').to_ascii_lowercase(),
+        )?;
     }
     Ok(())
 }
@@ -159,15 +198,23 @@ fn echo(call: &Call, line: &Value) -> Result<(), String> {
 fn message(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
     let frame = number(&line["frame"]).ok_or("the truth names no packet")?;
     let found = heard.calls.iter().any(|call| {
-        call.exchange.protocol == protocol && (cites(&call.exchange.request, frame) || cites(&call.exchange.response, frame))
+        call.exchange.protocol == protocol
+            && (cites(&call.exchange.request, frame) || cites(&call.exchange.response, frame))
     });
-    if found { Ok(()) } else { Err(format!("no {protocol} message cites it (type {} code {})", line["type"], line["code"])) }
+    if found {
+        Ok(())
+    } else {
+        Err(format!("no {protocol} message cites it (type {} code {})", line["type"], line["code"]))
+    }
 }
 
 fn tls(heard: &Heard, line: &Value) -> Result<(), String> {
     let hello = &line["client_hello"];
     let frame = number(&hello["frame"]).ok_or("the truth names no packet")?;
-    let call = heard.calls.iter().find(|call| call.exchange.protocol == "tls" && cites(&call.exchange.request, frame));
+    let call = heard
+        .calls
+        .iter()
+        .find(|call| call.exchange.protocol == "tls" && cites(&call.exchange.request, frame));
     let call = call.ok_or("no handshake cites it")?;
     let exchange = &call.exchange;
     same("server name", exchange.host.as_deref(), hello["sni"].as_str())?;
@@ -204,9 +251,16 @@ fn flow(heard: &Heard, line: &Value, transport: Transport) -> Result<(), String>
         return Err("client and server are swapped".to_owned());
     }
     let theirs = |key: &str, side: usize| number(&line[key][side]).unwrap_or(0);
-    let (ours_a, ours_b) = if oriented { (&flow.client_sent, &flow.server_sent) } else { (&flow.server_sent, &flow.client_sent) };
-    same("packets", (ours_a.packets, ours_b.packets), (theirs("pkts", 0), theirs("pkts", 1)))?;
-    same("bytes", (ours_a.bytes, ours_b.bytes), (theirs("bytes", 0), theirs("bytes", 1)))?;
+    // tshark never lets a datagram flow end, so ours between the same ends are taken together.
+    let parts: Vec<&FlowSummary> = if transport == Transport::Tcp { vec![flow] } else { candidates.clone() };
+    let sent = |by_client: bool, count: fn(&SideCounters) -> u64| -> u64 {
+        let by = |flow: &&FlowSummary| count(if (text(flow, true) == client) == by_client { &flow.client_sent } else { &flow.server_sent });
+        parts.iter().map(by).sum()
+    };
+    let packets = |sent: &SideCounters| sent.packets;
+    let bytes = |sent: &SideCounters| sent.bytes;
+    same("packets", (sent(true, packets), sent(false, packets)), (theirs("pkts", 0), theirs("pkts", 1)))?;
+    same("bytes", (sent(true, bytes), sent(false, bytes)), (theirs("bytes", 0), theirs("bytes", 1)))?;
     if transport == Transport::Tcp {
         ended(flow, line)?;
     }
@@ -222,5 +276,9 @@ fn ended(flow: &FlowSummary, line: &Value) -> Result<(), String> {
         Reset | Refused => rst > 0,
         Open | TimedOut | MidStream => rst == 0 && fin < 2,
     };
-    if right { Ok(()) } else { Err(format!("ended as {}, tshark saw {fin} FIN and {rst} RST", flow.state.name())) }
+    if right {
+        Ok(())
+    } else {
+        Err(format!("ended as {}, tshark saw {fin} FIN and {rst} RST", flow.state.name()))
+    }
 }

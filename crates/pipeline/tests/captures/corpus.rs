@@ -32,14 +32,21 @@ pub(crate) struct Heard {
 pub(crate) fn corpus() -> Option<Vec<Capture>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures");
     let Ok(manifest) = fs::read_to_string(root.join("MANIFEST.tsv")) else {
-        assert!(std::env::var("WIREWISE_REQUIRE").as_deref() != Ok("all"), "the captures are required and not there");
+        assert!(
+            std::env::var("WIREWISE_REQUIRE").as_deref() != Ok("all"),
+            "the captures are required and not there"
+        );
         println!("SKIPPED(captures): no folder of real captures beside the project");
         return None;
     };
     let names = manifest.lines().skip(1).filter_map(|line| line.split('\t').next());
     let capture = |name: &str| {
         let file = name.rsplit('/').next().expect("a name has a last part");
-        Capture { name: name.to_owned(), path: root.join(name), truth: root.join("truth").join(format!("{file}.jsonl")) }
+        Capture {
+            name: name.to_owned(),
+            path: root.join(name),
+            truth: root.join("truth").join(format!("{file}.jsonl")),
+        }
     };
     Some(names.map(capture).collect())
 }
@@ -51,8 +58,10 @@ impl Capture {
 
     /// The whole packet path over the file.
     pub(crate) fn run(&self) -> Heard {
-        let mut heard = Heard { calls: Vec::new(), flows: Vec::new(), ledger: Ledger::default(), times: BTreeMap::new() };
-        let mut source = FileSource::open(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        let mut heard =
+            Heard { calls: Vec::new(), flows: Vec::new(), ledger: Ledger::default(), times: BTreeMap::new() };
+        let mut source =
+            FileSource::open(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.name));
         let mut pipeline = Pipeline::new(Limits::default(), CaptureId(self.name.clone()));
         let mut output = Output::default();
         while let Some(frame) = source.next().unwrap_or_else(|error| panic!("{}: {error}", self.name)) {
@@ -69,7 +78,8 @@ impl Capture {
 
     /// The lines of its truth.
     pub(crate) fn truth(&self) -> Vec<Value> {
-        let text = fs::read_to_string(&self.truth).unwrap_or_else(|error| panic!("{}: {error}", self.truth.display()));
+        let text = fs::read_to_string(&self.truth)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.truth.display()));
         text.lines().map(|line| serde_json::from_str(line).expect("the truth is JSON")).collect()
     }
 }

@@ -29,10 +29,16 @@ fn books_balance_and_calls_cite_packets_of_the_file() {
         }
         for call in &heard.calls {
             let exchange = &call.exchange;
-            let frames = [&exchange.request, &exchange.response].into_iter().flatten().flat_map(|message| &message.track.frames.numbers);
+            let frames = [&exchange.request, &exchange.response]
+                .into_iter()
+                .flatten()
+                .flat_map(|message| &message.track.frames.numbers);
             for frame in frames {
                 if !heard.times.contains_key(&frame.0) {
-                    faults.push(format!("{}: {} cites packet {}, which is not in the file", capture.name, call.id, frame.0));
+                    faults.push(format!(
+                        "{}: {} cites packet {}, which is not in the file",
+                        capture.name, call.id, frame.0
+                    ));
                 }
             }
         }
@@ -49,7 +55,13 @@ fn books_balance_and_calls_cite_packets_of_the_file() {
             faults.push(format!("{}: {} calls share ids", capture.name, final_calls - unique.len()));
         }
     }
-    assert!(faults.is_empty(), "{} faults in {} captures:\n{}", faults.len(), captures.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} faults in {} captures:\n{}",
+        faults.len(),
+        captures.len(),
+        faults.join("\n")
+    );
 }
 
 #[test]
@@ -63,20 +75,33 @@ fn agrees_with_tshark() {
     }
     println!("{:10} {:>7} {:>7} {:>8} {:>9}", "protocol", "asked", "agreed", "percent", "files");
     for (name, score) in &scores {
-        println!("{name:10} {:>7} {:>7} {:>8.2} {:>9}", score.asked, score.agreed, 100.0 * score.ratio(), score.files.len());
+        println!(
+            "{name:10} {:>7} {:>7} {:>8.2} {:>9}",
+            score.asked,
+            score.agreed,
+            100.0 * score.ratio(),
+            score.files.len()
+        );
     }
     println!("advisory folders, where several readings are right:");
     for (name, score) in &advisory {
         println!("{name:10} {:>7} {:>7} {:>8.2}", score.asked, score.agreed, 100.0 * score.ratio());
     }
     for (name, score) in &scores {
-        for fault in score.faults.iter().take(if std::env::var_os("WIREWISE_FAULTS").is_some() { 10_000 } else { 12 }) {
+        for fault in
+            score.faults.iter().take(if std::env::var_os("WIREWISE_FAULTS").is_some() { 10_000 } else { 12 })
+        {
             println!("{name}: {fault}");
         }
     }
     for name in PROTOCOLS {
         let ratio = scores.get(name).map_or(0.0, Score::ratio);
-        assert!(ratio >= AGREEMENT, "{name}: {:.2}% agree, {:.0}% are asked for", 100.0 * ratio, 100.0 * AGREEMENT);
+        assert!(
+            ratio >= AGREEMENT,
+            "{name}: {:.2}% agree, {:.0}% are asked for",
+            100.0 * ratio,
+            100.0 * AGREEMENT
+        );
     }
 }
 

@@ -1,0 +1,29 @@
+//! `wirewise query`: SQL in, rows out as they come.
+
+use std::io::Read;
+
+use anyhow::{Context, Result};
+use futures::StreamExt;
+
+use super::runtime;
+use crate::arguments::Query;
+use crate::config::Config;
+use crate::output::Rows;
+use crate::reach::Reach;
+
+pub(crate) fn run(config: &Config, query: Query) -> Result<()> {
+    let mut sql = query.sql;
+    if sql == "-" {
+        sql.clear();
+        std::io::stdin().read_to_string(&mut sql).context("read SQL from standard input")?;
+    }
+    runtime()?.block_on(async {
+        let reach = Reach::to_read(config).await?;
+        let mut rows = reach.query(&sql, config.dataset()).await?;
+        let mut printed = Rows::new(config.format(), Vec::new());
+        while let Some(row) = rows.next().await {
+            printed.push(row?)?;
+        }
+        printed.finish()
+    })
+}

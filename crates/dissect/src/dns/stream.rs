@@ -1,0 +1,163 @@
+//! DNS over TCP: messages behind two bytes of length, many on one connection, answered in any order.
+
+use wirewise_model::{Limits, Reason, Side, Timestamp, Track};
+
+use super::pair::{Flavour, Heard, Pairing};
+use super::parse::{HEADER, Header, Trouble, Trust, looks_like_dns, question};
+use super::{DNS_PORT, LLMNR_PORT};
+use crate::{End, Fed, Heads, Input, Out, Probe, Stream, Verdict};
+
+/// Length of the length.
+const PREFIX: usize = 2;
+/// Bytes after a gap, before a message begins again.
+const AFTER_GAP: Reason = Reason::loss("after_gap");
+/// A length that no message has, or a message that is none.
+const NOT_DNS: Reason = Reason::skip("not_dns");
+
+pub(super) fn open(limits: &Limits, _: Side) -> Box<dyn Stream> {
+    Box::new(Connection { pairing: Pairing::new(limits), sides: [OneSide::default(), OneSide::default()] })
+}
+
+/// What the head of one side says.
+enum Head {
+    Query,
+    Response,
+    No,
+    NeedMore,
+}
+
+pub(super) fn probe(heads: &Heads<'_>) -> Probe {
+    let hinted = heads.ports.contains(&DNS_PORT) || heads.ports.contains(&LLMNR_PORT);
+    let mut verdict = Probe::No;
+    for side in [Side::A, Side::B] {
+        if heads.of(side).is_empty() {
+            continue;
+        }
+        match head(heads.of(side), hinted, heads.ended) {
+            Head::Query => return Probe::Yes { client: side },
+            Head::Response => return Probe::Yes { client: side.other() },
+            Head::No => return Probe::No,
+            Head::NeedMore => verdict = Probe::NeedMore,
+        }
+    }
+    verdict
+}
+
+fn head(bytes: &[u8], hinted: bool, ended: bool) -> Head {
+    let more = if ended { Head::No } else { Head::NeedMore };
+    let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() else { return more };
+    let length = usize::from(u16::from_be_bytes(*prefix));
+    if length < HEADER {
+        return Head::No;
+    }
+    let Some(header) = Header::parse(rest) else { return more };
+    let whole = rest.get(..length);
+    let found = match (whole, hinted) {
+        (Some(message), true) => header.questions > 0 && looks_like_dns(message, false, Trust::Port),
+        (Some(message), false) => looks_like_dns(message, false, Trust::Nothing),
+        (None, true) => match question(rest, HEADER) {
+            Ok(_) => header.questions > 0 && looks_like_dns(rest, true, Trust::Port),
+            Err(Trouble::Short) => return more,
+            Err(Trouble::Malformed) => false,
+        },
+        (None, false) if looks_like_dns(rest, true, Trust::Nothing) => return more,
+        (None, false) => match question(rest, HEADER) {
+            // Not even its question is there yet.
+            Err(Trouble::Short) if header.questions == 1 && header.opcode() == 0 => return more,
+            _ => false,
+        },
+    };
+    match (found, header.is_response()) {
+        (false, _) => Head::No,
+        (true, false) => Head::Query,
+        (true, true) => Head::Response,
+    }
+}
+
+#[derive(Debug, Default)]
+struct OneSide {
+    /// Bytes were lost, and no message has been found since.
+    lost: bool,
+    /// The id and the track of a message that has begun and is not whole.
+    begun: Option<Box<(u16, Track)>>,
+}
+
+struct Connection {
+    pairing: Pairing,
+    sides: [OneSide; 2],
+}
+
+impl Stream for Connection {
+    fn feed(&mut self, input: Input<'_>, out: &mut Out) -> Fed {
+        let side = &mut self.sides[input.side.index()];
+        side.begun = None;
+        if side.lost {
+            match head(input.bytes, true, true) {
+                Head::Query | Head::Response => side.lost = false,
+                Head::No | Head::NeedMore => {
+                    out.skip(AFTER_GAP, input.bytes.len() as u64);
+                    return Fed::go_on(input.bytes.len());
+                }
+            }
+        }
+        let mut consumed = 0;
+        loop {
+            let rest = &input.bytes[consumed..];
+            let Some((prefix, rest)) = rest.split_first_chunk::<PREFIX>() else { break };
+            let length = usize::from(u16::from_be_bytes(*prefix));
+            let Some(message) = rest.get(..length) else {
+                if let Some(header) = Header::parse(rest) {
+                    let mut track = input.begin(consumed);
+                    input.cover(&mut track, consumed..input.bytes.len());
+                    side.begun = Some(Box::new((header.id, track)));
+                }
+                break;
+            };
+            let ends = consumed + PREFIX + length;
+            if !looks_like_dns(message, false, Trust::Port) {
+                // The lengths cannot be trusted any more.
+                side.lost = true;
+                out.skip(NOT_DNS, (input.bytes.len() - consumed) as u64);
+                return Fed::go_on(input.bytes.len());
+            }
+            let mut track = input.begin(consumed);
+            input.cover(&mut track, consumed..ends);
+            let heard = Heard { side: input.side, bytes: message, cut: false, track, flavour: Flavour::Dns };
+            if self.pairing.take(heard, out).is_none() {
+                out.skip(NOT_DNS, (PREFIX + length) as u64);
+            }
+            consumed = ends;
+        }
+        Fed::go_on(consumed)
+    }
+
+    fn gap(&mut self, side: Side, _: u64, _: &mut Out) -> Verdict {
+        self.sides[side.index()] = OneSide { lost: true, begun: None };
+        self.pairing.gap(side);
+        Verdict::Continue
+    }
+
+    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out) {
+        // A client that shuts its side still waits for answers. What the server leaves unanswered stays so.
+        let servers: &[Side] = match (side, why) {
+            (Some(server), End::Fin) => &[server],
+            _ => &[Side::A, Side::B],
+        };
+        for &server in servers {
+            let begun = self.sides[server.index()].begun.take().map(|begun| *begun);
+            self.pairing.end(Some(server), why, at, begun, out);
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Out) {
+        self.pairing.tick(now, out);
+    }
+
+    fn open(&self, out: &mut Out) {
+        self.pairing.open(out);
+    }
+
+    fn waiting(&self) -> bool {
+        self.pairing.is_waiting()
+    }
+}

@@ -1,0 +1,401 @@
+//! Parquet files: zstd, sorted by time, bloom filters for ids, pages indexed; by hour, merged when small.
+
+use std::collections::{BTreeSet, BinaryHeap};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{BatchCoalescer, filter_record_batch, interleave_record_batch};
+use arrow::datatypes::{Int64Type, TimestampNanosecondType};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+use wirewise_model::Timestamp;
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::StoreError;
+use crate::manifest::{FileEntry, Revised};
+use crate::state::{DataFile, Segment};
+use crate::tables::{SCHEMA_VERSION, Table};
+
+/// Rows of a row group: the unit that times, ids and bloom filters rule out.
+const GROUP_ROWS: usize = 128 * 1024;
+/// Rows that are gathered at once while sorting.
+const CHUNK_ROWS: usize = 16 * 1024;
+/// Files that one flush may make of one table. Times that are spread wider share files.
+const SPANS: usize = 48;
+const HOUR: i64 = 3_600_000_000_000;
+
+/// The hour, since the epoch, of a time in nanoseconds.
+pub(crate) fn hour(nanos: i64) -> i64 {
+    nanos.div_euclid(HOUR)
+}
+
+/// Where files are made, and of which data set.
+pub(crate) struct Place<'a> {
+    pub(crate) disk: &'a Disk,
+    pub(crate) dir: &'a Path,
+    pub(crate) dataset: &'a str,
+}
+
+impl Place<'_> {
+    /// Writes the rows of one table, a file an hour. `next` numbers the files.
+    pub(crate) fn write(
+        &self,
+        table: Table,
+        segments: &[Arc<Segment>],
+        next: &mut u64,
+        made: &mut Vec<FileEntry>,
+    ) -> Result<(), StoreError> {
+        let batches: Vec<&RecordBatch> =
+            segments.iter().filter(|segment| segment.table == table).map(|segment| &segment.rows).collect();
+        let mut order = Vec::with_capacity(batches.iter().map(|batch| batch.num_rows()).sum());
+        for (index, batch) in batches.iter().enumerate() {
+            let times = times(table, batch)?;
+            order.extend(times.iter().enumerate().map(|(row, &at)| (at, index, row)));
+        }
+        // Almost sorted as a rule: a stable sort takes runs as they are.
+        order.sort_by_key(|&(at, ..)| at);
+        for span in spans(&order) {
+            let [(from, ..), .., (to, ..)] = span else {
+                let [(at, ..)] = span else { continue };
+                self.write_span(table, &batches, span, (*at, *at), next, made)?;
+                continue;
+            };
+            self.write_span(table, &batches, span, (*from, *to), next, made)?;
+        }
+        Ok(())
+    }
+
+    fn write_span(
+        &self,
+        table: Table,
+        batches: &[&RecordBatch],
+        order: &[(i64, usize, usize)],
+        (from, to): (i64, i64),
+        next: &mut u64,
+        made: &mut Vec<FileEntry>,
+    ) -> Result<(), StoreError> {
+        let mut output = self.begin(table, hour(from), next, order.len())?;
+        for chunk in order.chunks(CHUNK_ROWS) {
+            let (_, batch, row) = chunk[0];
+            let run = chunk.iter().zip(row..).all(|(&(_, other, at), row)| other == batch && at == row);
+            let rows = if run {
+                batches[batch].slice(row, chunk.len())
+            } else {
+                let places: Vec<(usize, usize)> = chunk.iter().map(|&(_, batch, row)| (batch, row)).collect();
+                interleave_record_batch(batches, &places).map_err(|error| internal(&error))?
+            };
+            output.write(&rows)?;
+        }
+        made.push(output.finish(from, to)?);
+        Ok(())
+    }
+
+    /// Merges files of one table into one, without the rows that a revision supersedes. Returns how many these were.
+    pub(crate) fn merge(
+        &self,
+        table: Table,
+        inputs: &[Arc<DataFile>],
+        revised: &Revised,
+        next: &mut u64,
+        made: &mut Vec<FileEntry>,
+    ) -> Result<u64, StoreError> {
+        let from = inputs.iter().map(|file| file.entry.from).min().unwrap_or_default();
+        let to = inputs.iter().map(|file| file.entry.to).max().unwrap_or_default();
+        let rows = inputs.iter().map(|file| file.entry.rows as usize).sum();
+        let mut output = self.begin(table, hour(from), next, rows)?;
+        let mut runs = Vec::with_capacity(inputs.len());
+        let mut dropped = 0;
+        for file in inputs {
+            let mut run = Run::open(table, &self.dir.join(&file.entry.path))?;
+            run.advance(revised, &mut dropped)?;
+            runs.push(run);
+        }
+        let mut heads: BinaryHeap<std::cmp::Reverse<(i64, usize)>> = runs
+            .iter()
+            .enumerate()
+            .filter_map(|(index, run)| Some(std::cmp::Reverse((run.head()?, index))))
+            .collect();
+        let mut coalescer = BatchCoalescer::new(table.stored_schema(), CHUNK_ROWS);
+        while let Some(std::cmp::Reverse((_, index))) = heads.pop() {
+            let until = heads.peek().map_or(i64::MAX, |std::cmp::Reverse((at, _))| *at);
+            let rows = runs[index].take(until);
+            coalescer.push_batch(rows).map_err(|error| internal(&error))?;
+            if runs[index].head().is_none() {
+                runs[index].advance(revised, &mut dropped)?;
+            }
+            if let Some(at) = runs[index].head() {
+                heads.push(std::cmp::Reverse((at, index)));
+            }
+            while let Some(rows) = coalescer.next_completed_batch() {
+                output.write(&rows)?;
+            }
+        }
+        coalescer.finish_buffered_batch().map_err(|error| internal(&error))?;
+        while let Some(rows) = coalescer.next_completed_batch() {
+            output.write(&rows)?;
+        }
+        made.push(output.finish(from, to)?);
+        Ok(dropped)
+    }
+
+    fn begin(&self, table: Table, hour: i64, next: &mut u64, rows: usize) -> Result<Output, StoreError> {
+        let text = Timestamp::from_nanos(hour.saturating_mul(HOUR)).rfc3339();
+        let path = format!("files/{}/{}/{}/{:08}.parquet", encode(self.dataset), table.name(), &text[..13], *next);
+        *next += 1;
+        let full = self.dir.join(&path);
+        let error = |error| StoreError::write(self.dir, "cannot make", &full, error);
+        let parent = full.parent().expect("it stands in a directory");
+        self.disk.create_dirs(parent).map_err(error)?;
+        let file = self.disk.create(&full).map_err(error)?;
+        let writer = ArrowWriter::try_new(file, table.stored_schema(), Some(properties(table, rows)))
+            .map_err(|error| internal(&error))?;
+        Ok(Output { disk: self.disk.clone(), dir: self.dir.to_owned(), table, hour, path, full, rows: 0, writer })
+    }
+}
+
+/// A file that is being written. Dropped unfinished, it is an orphan.
+struct Output {
+    disk: Disk,
+    dir: PathBuf,
+    table: Table,
+    hour: i64,
+    path: String,
+    full: PathBuf,
+    rows: u64,
+    writer: ArrowWriter<DiskFile>,
+}
+
+impl Output {
+    fn write(&mut self, rows: &RecordBatch) -> Result<(), StoreError> {
+        self.rows += rows.num_rows() as u64;
+        self.writer.write(rows).map_err(|error| self.error(error))
+    }
+
+    fn finish(mut self, from: i64, to: i64) -> Result<FileEntry, StoreError> {
+        if let Err(error) = self.writer.finish() {
+            return Err(self.error(error));
+        }
+        let error = |error| StoreError::write(&self.dir, "cannot sync", &self.full, error);
+        let file = self.writer.inner_mut();
+        file.sync().map_err(error)?;
+        let bytes = file.len();
+        self.disk.sync_dir(self.full.parent().expect("it stands in a directory")).map_err(error)?;
+        Ok(FileEntry {
+            path: self.path,
+            table: self.table,
+            hour: self.hour,
+            rows: self.rows,
+            bytes,
+            from,
+            to,
+            schema_version: SCHEMA_VERSION,
+        })
+    }
+
+    fn error(&self, error: parquet::errors::ParquetError) -> StoreError {
+        let source = match error {
+            parquet::errors::ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+                Ok(error) => *error,
+                Err(other) => std::io::Error::other(other),
+            },
+            other => std::io::Error::other(other),
+        };
+        // Its name may stay: nothing refers to it. Its bytes are wanted when the disk is full.
+        let _ = self.disk.remove(&self.full);
+        StoreError::write(&self.dir, "cannot write", &self.full, source)
+    }
+}
+
+/// One input of a merge: a batch of it in memory, sorted by time.
+struct Run {
+    table: Table,
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+    rows: Option<RecordBatch>,
+}
+
+impl Run {
+    fn open(table: Table, path: &Path) -> Result<Self, StoreError> {
+        let file = File::open(path).map_err(|error| StoreError::io("cannot open", path, error))?;
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+            .and_then(|builder| builder.with_batch_size(CHUNK_ROWS).build())
+            .map_err(|error| unreadable(path, &error))?;
+        Ok(Self { table, path: path.to_owned(), reader, rows: None })
+    }
+
+    fn advance(&mut self, revised: &Revised, dropped: &mut u64) -> Result<(), StoreError> {
+        self.rows = None;
+        for batch in self.reader.by_ref() {
+            let batch = batch.map_err(|error| unreadable(&self.path, &error))?;
+            let batch = conform(self.table, &batch)?;
+            let kept = without_superseded(self.table, batch, revised, dropped)?;
+            if kept.num_rows() > 0 {
+                self.rows = Some(kept);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn head(&self) -> Option<i64> {
+        let rows = self.rows.as_ref()?;
+        times(self.table, rows).ok()?.first().copied()
+    }
+
+    /// The rows up to and with a time, at least one.
+    fn take(&mut self, until: i64) -> RecordBatch {
+        let rows = self.rows.take().expect("a run with a head has rows");
+        let count = times(self.table, &rows).map_or(1, |times| times.partition_point(|&at| at <= until)).max(1);
+        if count < rows.num_rows() {
+            self.rows = Some(rows.slice(count, rows.num_rows() - count));
+        }
+        rows.slice(0, count)
+    }
+}
+
+fn conform(table: Table, batch: &RecordBatch) -> Result<RecordBatch, StoreError> {
+    let schema = table.stored_schema();
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let found = batch.column_by_name(field.name()).cloned();
+            found.unwrap_or_else(|| arrow::array::new_null_array(field.data_type(), batch.num_rows()))
+        })
+        .collect();
+    RecordBatch::try_new(schema, columns).map_err(|error| internal(&error))
+}
+
+fn without_superseded(
+    table: Table,
+    batch: RecordBatch,
+    revised: &Revised,
+    dropped: &mut u64,
+) -> Result<RecordBatch, StoreError> {
+    if table != Table::Calls || revised.0.is_empty() {
+        return Ok(batch);
+    }
+    let times = times(table, &batch)?;
+    let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(batch) };
+    let range = (*first, String::new())..(last.saturating_add(1), String::new());
+    if revised.0.range(range).next().is_none() {
+        return Ok(batch);
+    }
+    let ids = batch.column(0).as_string::<i32>();
+    let revisions = batch.column(batch.num_columns() - 1).as_primitive::<Int64Type>();
+    let keep: BooleanArray = (0..batch.num_rows())
+        .map(|row| {
+            let highest = revised.0.get(&(times[row], ids.value(row).to_owned()));
+            Some(highest.is_none_or(|&highest| revisions.value(row) >= highest))
+        })
+        .collect();
+    *dropped += keep.false_count() as u64;
+    filter_record_batch(&batch, &keep).map_err(|error| internal(&error))
+}
+
+fn times(table: Table, batch: &RecordBatch) -> Result<&[i64], StoreError> {
+    let column = batch.column_by_name(table.time()).and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>());
+    column.map(|column| &**column.values()).ok_or_else(|| StoreError::Internal(format!("{} without times", table.name())))
+}
+
+/// Cuts rows in order of time into hours; into days or months where that would make too many.
+fn spans(order: &[(i64, usize, usize)]) -> impl Iterator<Item = &[(i64, usize, usize)]> {
+    let width = [HOUR, 24 * HOUR, 30 * 24 * HOUR]
+        .into_iter()
+        .find(|width| {
+            let mut seen = BTreeSet::new();
+            order.iter().all(|(at, ..)| {
+                seen.insert(at.div_euclid(*width));
+                seen.len() <= SPANS
+            })
+        })
+        .unwrap_or(i64::MAX);
+    order.chunk_by(move |(one, ..), (other, ..)| one.div_euclid(width) == other.div_euclid(width))
+}
+
+/// A data set's name as the name of a directory.
+pub(crate) fn encode(dataset: &str) -> String {
+    let mut text = String::new();
+    for byte in dataset.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => text.push(char::from(byte)),
+            b'.' if !text.is_empty() => text.push('.'),
+            other => text.push_str(&format!("={other:02X}")),
+        }
+    }
+    text
+}
+
+fn properties(table: Table, rows: usize) -> WriterProperties {
+    /// 1% at 9.6 bits a row.
+    const FALSE_POSITIVES: f64 = 0.01;
+    const ZSTD: i32 = 3;
+    let group = rows.clamp(1, GROUP_ROWS);
+    let time = table.stored_schema().index_of(table.time()).unwrap_or_default() as i32;
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD).expect("a level of zstd")))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_sorting_columns(Some(vec![SortingColumn { column_idx: time, descending: false, nulls_first: false }]))
+        .set_created_by("wirewise".to_owned());
+    let (filtered, plain, opaque): (&[&str], &[&str], &[&str]) = match table {
+        Table::Calls => (
+            &["call_id", "flow_id", "trace_id"],
+            &["exchange_key", "span_id", "parent_span_id", "duration_ms", "ttfb_ms", "observed_until", "started_at"],
+            &["exchange_key"],
+        ),
+        Table::Payloads => (&["call_id"], &["body", "started_at"], &["body"]),
+        Table::Flows => (&["flow_id"], &["started_at", "ended_at"], &[]),
+        Table::Losses => (&[], &[], &[]),
+    };
+    for name in filtered {
+        let column = ColumnPath::from(*name);
+        properties = properties
+            .set_column_bloom_filter_enabled(column.clone(), true)
+            .set_column_bloom_filter_fpp(column.clone(), FALSE_POSITIVES)
+            .set_column_bloom_filter_max_ndv(column, group as u64);
+    }
+    // Values that hardly repeat: a dictionary would be built and thrown away.
+    for name in filtered.iter().chain(plain) {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(*name), false);
+    }
+    for name in opaque {
+        properties = properties.set_column_statistics_enabled(ColumnPath::from(*name), EnabledStatistics::None);
+    }
+    properties.build()
+}
+
+fn internal(error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Internal(format!("columns: {error}"))
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Unreadable { path: path.to_owned(), why: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_data_sets_are_names_of_one_directory() {
+        for (name, expect) in
+            [("live", "live"), ("../x", "=2E.=2Fx"), (".hidden", "=2Ehidden"), ("a b.pcap", "a=20b.pcap")]
+        {
+            assert_eq!(encode(name), expect);
+        }
+    }
+
+    #[test]
+    fn times_that_are_spread_wide_share_files() {
+        let rows = |step: i64| -> Vec<(i64, usize, usize)> { (0..100).map(|row| (row * step, 0, row as usize)).collect() };
+        assert_eq!(spans(&rows(HOUR / 10)).count(), 10);
+        assert_eq!(spans(&rows(HOUR)).count(), 5);
+        assert_eq!(spans(&rows(400 * 24 * HOUR)).count(), 1);
+    }
+}
