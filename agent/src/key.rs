@@ -64,14 +64,14 @@ pub fn load_key(path: &Path) -> Result<Key, KeyError> {
     }
 }
 
-fn read(path: &Path, mut file: File) -> Result<Key, KeyError> {
+fn read(path: &Path, file: File) -> Result<Key, KeyError> {
     let io = |source| KeyError::Io { path: path.to_owned(), source };
     let mode = file.metadata().map_err(io)?.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyError::Exposed { path: path.to_owned(), mode });
     }
     let mut text = String::new();
-    file.by_ref().take(1024).read_to_string(&mut text).map_err(io)?;
+    Read::take(&file, 1024).read_to_string(&mut text).map_err(io)?;
     let mut bytes = [0; KEY_BYTES];
     hex::decode_to_slice(text.trim(), &mut bytes).map_err(|_| KeyError::Damaged { path: path.to_owned() })?;
     Ok(Key::from_bytes(bytes))

@@ -132,6 +132,11 @@ impl Reach {
         }
     }
 
+    /// The same, where the data set need not exist.
+    pub(crate) async fn captures_if_any(&self, dataset: &str) -> Result<Vec<CaptureInfo>> {
+        if self.datasets(None).await?.iter().any(|known| known == dataset) { self.captures(dataset).await } else { Ok(Vec::new()) }
+    }
+
     /// Hands a batch to the store; returns when it is safe.
     pub(crate) async fn append(&self, batch: Batch) -> Result<()> {
         match self {

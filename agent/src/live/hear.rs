@@ -100,3 +100,42 @@ fn look_around(source: &mut LiveSource, shared: &Shared, hearer: &Hearer<'_>) ->
     status.freezes = source.freezes();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use wirewise_model::{Direction, Frame, InterfaceId, LinkType, PacketNumber, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn a_full_queue_drops_frames_and_counts_them() {
+        let (chunks, waiting) = sync_channel(1);
+        let (_used, empty) = sync_channel(1);
+        let mut hearer =
+            Hearer { chunks: &chunks, empty: &empty, chunk: Chunk::default(), dropped: 0, closed: false };
+        let mut hear = |hearer: &mut Hearer<'_>, count| {
+            for n in 0..count {
+                hearer.chunk.push(&Frame {
+                    at: Timestamp::from_nanos(0),
+                    interface: InterfaceId(1),
+                    number: PacketNumber(n),
+                    link: LinkType::ETHERNET,
+                    direction: Direction::In,
+                    bytes: b"frame",
+                    original_len: 5,
+                });
+            }
+            hearer.hand_on();
+        };
+        hear(&mut hearer, 3);
+        hear(&mut hearer, 2);
+        assert_eq!((hearer.dropped, waiting.try_recv().expect("the first").len()), (2, 3));
+        hear(&mut hearer, 4);
+        assert_eq!((hearer.dropped, waiting.try_recv().expect("room again").len()), (2, 4));
+        drop(waiting);
+        hear(&mut hearer, 1);
+        assert_eq!((hearer.dropped, hearer.closed), (3, true));
+    }
+}

@@ -2,8 +2,8 @@
 //!
 //! | queue | holds | when it is full |
 //! |---|---|---|
-//! | hear -> dissect | [`QUEUED_CHUNKS`] chunks of frames | frames are dropped, `worker_queue_full` of capture |
-//! | dissect -> ship | [`QUEUED_BATCHES`] batches | the batch is dropped, `ship_queue_full` of calls |
+//! | hear -> dissect | `queued_chunks` chunks of frames | frames are dropped, `worker_queue_full` of capture |
+//! | dissect -> ship | `queued_batches` batches | the batch is dropped, `ship_queue_full` of calls |
 //!
 //! Rings are opened by [`Live::open`], as root where need be; bytes are parsed after [`Live::start`]. Between
 //! the two the process becomes its caller.
@@ -27,10 +27,6 @@ use crate::attribute::{Attributor, Host};
 use crate::batches::Batches;
 use crate::{AgentError, Sink};
 
-/// Chunks of frames between hearing and dissecting: about 16 MiB.
-const QUEUED_CHUNKS: usize = 64;
-/// Batches between dissecting and shipping: 16 seconds of them at the slowest pace.
-const QUEUED_BATCHES: usize = 64;
 /// How often owners of sockets are looked at.
 const NAMES_EVERY: Duration = Duration::from_secs(2);
 
@@ -54,6 +50,27 @@ pub struct LiveOptions {
     pub key: Key,
     /// Whether owners of sockets are looked for under /proc.
     pub processes: bool,
+    /// Chunks of frames, of 256 KiB and a frame at most, between hearing and dissecting.
+    pub queued_chunks: usize,
+    /// Batches between dissecting and shipping.
+    pub queued_batches: usize,
+}
+
+impl LiveOptions {
+    /// Capture into the data set `live`, with queues of 16 MiB of frames and of at least 16 seconds of batches.
+    pub fn new(capture: wirewise_capture::LiveOptions, node: impl Into<String>, key: Key) -> Self {
+        Self {
+            capture,
+            dataset: "live".into(),
+            node: node.into(),
+            names: None,
+            limits: Limits::default(),
+            key,
+            processes: true,
+            queued_chunks: 64,
+            queued_batches: 64,
+        }
+    }
 }
 
 /// Rings that are open, with nothing parsed yet.
@@ -174,9 +191,9 @@ impl Live {
             calls_refused: AtomicU64::new(0),
             host: Arc::clone(&host),
         });
-        let (chunks, waiting_chunks) = sync_channel(QUEUED_CHUNKS);
-        let (used_chunks, empty_chunks) = sync_channel(QUEUED_CHUNKS);
-        let (parcels, waiting_parcels) = sync_channel(QUEUED_BATCHES);
+        let (chunks, waiting_chunks) = sync_channel(options.queued_chunks.max(1));
+        let (used_chunks, empty_chunks) = sync_channel(options.queued_chunks.max(1));
+        let (parcels, waiting_parcels) = sync_channel(options.queued_batches.max(1));
         let (done, ended) = sync_channel::<()>(1);
 
         let attributor = Attributor::new(options.names, &options.limits, &options.key, capture.clone())

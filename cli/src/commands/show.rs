@@ -120,13 +120,14 @@ async fn packets(reach: &Reach, found: &Found, out: &Path) -> Result<()> {
         bail!("{} names no packets", found.id);
     }
     let frames = extracted(capture, Path::new(path), &numbers)?;
-    write_pcapng_file(out, &frames).with_context(|| format!("write {}", out.display()))?;
+    write_pcapng_file(out, frames.iter().map(wirewise_capture::OwnedFrame::as_frame)).with_context(|| format!("write {}", out.display()))?;
     println!("{} packets of {} written to {}", frames.len(), found.id, out.display());
     Ok(())
 }
 
 fn extracted(capture: &CaptureInfo, path: &Path, numbers: &BTreeSet<PacketNumber>) -> Result<Vec<wirewise_capture::OwnedFrame>> {
-    extract(path, &capture.id, numbers).with_context(|| format!("read the packets from {}", path.display()))
+    let numbers: Vec<PacketNumber> = numbers.iter().copied().collect();
+    extract(path, &capture.id, &numbers).with_context(|| format!("read the packets from {}", path.display()))
 }
 
 fn numbers_of_call(row: &Row) -> BTreeSet<PacketNumber> {

@@ -48,22 +48,20 @@ pub struct Flow {
     /// answers is not refusing, whatever a forged message says.
     pub(crate) refused_by: Option<Side>,
     pub(crate) ended: Option<EndReason>,
-    pub(crate) sent: [Sent; 2],
+    /// Payload bytes that each side sent.
+    pub(crate) bytes: [u64; 2],
+    /// Packets that each side sent, modulo 2^32; the rest stands in [`Rare`].
+    pub(crate) packets: [u32; 2],
     pub(crate) tcp: [TcpSide; 2],
     /// From SYN to the ACK that completed the handshake, in microseconds; `u32::MAX` is unknown.
     pub(crate) handshake: u32,
-    /// The segment whose acknowledgement is waited for: where it ends, and when it came, in microseconds
-    /// after the flow began.
-    pub(crate) timed: Option<Timed>,
+    /// The sender of the segment whose acknowledgement is being timed.
+    pub(crate) timed: Option<Side>,
+    /// The sequence number at which that segment ends.
+    pub(crate) timed_end: u32,
+    /// When it came, in microseconds after the flow began.
+    pub(crate) timed_at: u32,
     pub(crate) rare: Option<Box<Rare>>,
-}
-
-/// A segment that is being timed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timed {
-    pub(crate) side: Side,
-    pub(crate) end: u32,
-    pub(crate) at: u32,
 }
 
 /// Where a flow stands.
@@ -90,14 +88,6 @@ impl Phase {
             Self::Closed | Self::Reset | Self::Refused => true,
         }
     }
-}
-
-/// What one side sent.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sent {
-    pub(crate) bytes: u64,
-    /// Modulo 2^32; the rest stands in [`Rare`].
-    pub(crate) packets: u32,
 }
 
 /// What few flows have.
@@ -189,9 +179,13 @@ impl Flow {
 
     /// What one side sent so far.
     pub fn counters(&self, side: Side) -> SideCounters {
-        let sent = self.sent[side.index()];
-        let more = self.rare.as_ref().map(|rare| rare.counters[side.index()]).unwrap_or_default();
-        SideCounters { bytes: sent.bytes, packets: more.packets + u64::from(sent.packets), ..more }
+        let index = side.index();
+        let more = self.rare.as_ref().map(|rare| rare.counters[index]).unwrap_or_default();
+        SideCounters {
+            bytes: self.bytes[index],
+            packets: more.packets + u64::from(self.packets[index]),
+            ..more
+        }
     }
 
     /// Where its life stands.
@@ -224,11 +218,11 @@ impl Flow {
     }
 
     pub(crate) fn count(&mut self, side: Side, bytes: usize) {
-        let sent = &mut self.sent[side.index()];
-        sent.bytes += bytes as u64;
-        sent.packets = sent.packets.wrapping_add(1);
-        if sent.packets == 0 {
-            self.rare().counters[side.index()].packets += 1 << 32;
+        let index = side.index();
+        self.bytes[index] = self.bytes[index].saturating_add(bytes as u64);
+        self.packets[index] = self.packets[index].wrapping_add(1);
+        if self.packets[index] == 0 {
+            self.rare().counters[index].packets += 1 << 32;
         }
     }
 

@@ -7,6 +7,7 @@
 //! Follows RFC 9293 as far as a passive, lossy listener can: it never answers, hears one direction or the
 //! other late, and trusts nobody. Time is that of the packets; nothing here reads a clock.
 
+mod context;
 mod event;
 mod flow;
 mod reorder;

@@ -4,8 +4,8 @@
 use wirewise_model::{Mark, Reason, Side};
 use wirewise_wire::{ChunkKind, Data, Packet, Sctp};
 
+use crate::context::Context;
 use crate::flow::Phase;
-use crate::tcp::Context;
 use crate::{EndReason, Event, Listener};
 
 const RETRANSMITTED: Reason = Reason::skip("retransmitted");

@@ -1,10 +1,11 @@
 //! Where flows live: chunks that never move, free places reused, and a hash table of their numbers.
 
 use std::hash::BuildHasher;
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use wirewise_model::{FlowKey, Side};
+use wirewise_model::{FlowKey, Limits, Side};
 
 use crate::Flow;
 
@@ -43,6 +44,15 @@ pub(crate) enum List {
 
 impl List {
     pub(crate) const ALL: [Self; 3] = [Self::Established, Self::Brief, Self::Datagram];
+
+    /// How long a flow of this list may be silent.
+    pub(crate) fn idle(self, limits: &Limits) -> Duration {
+        match self {
+            Self::Established => limits.tcp_idle,
+            Self::Brief => limits.tcp_brief_idle,
+            Self::Datagram => limits.datagram_idle,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -5,9 +5,10 @@ use wirewise_model::{
 };
 use wirewise_wire::{ChunkKind, Icmp, L4, Packet, Tcp};
 
+use crate::context::{Context, Shared};
 use crate::flow::Phase;
 use crate::slab::{List, Slab};
-use crate::tcp::{self, Context, Shared, TcpSide};
+use crate::tcp::{self, TcpSide};
 use crate::{EndReason, Event, Flow, FlowHandle, Listener};
 
 /// Bytes that wait for others before them.
@@ -124,7 +125,7 @@ impl<T> FlowTable<T> {
             }
         }
         for list in List::ALL {
-            let idle = tcp::idle(&self.shared.limits, list);
+            let idle = list.idle(&self.shared.limits);
             while let Some(at) = self.slab.oldest(list) {
                 if now.since(self.slab.slot(at).flow.last_heard) < idle {
                     break;
@@ -263,10 +264,13 @@ fn new_flow(packet: &Packet<'_>, capture: &CaptureId, handle: FlowHandle) -> Flo
         closed_by: None,
         refused_by: None,
         ended: None,
-        sent: Default::default(),
+        bytes: [0; 2],
+        packets: [0; 2],
         tcp: [TcpSide::default(); 2],
         handshake: u32::MAX,
         timed: None,
+        timed_end: 0,
+        timed_at: 0,
         rare: None,
     }
 }

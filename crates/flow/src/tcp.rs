@@ -5,15 +5,13 @@
 //! they arrived there and were lost here; a few more packets are waited for even then, since the two
 //! directions of a capture may be out of step. First bytes win where segments overlap.
 
-use std::collections::VecDeque;
-use std::time::Duration;
-
-use wirewise_model::{Books, Limits, Mark, Reason, Side, Timestamp};
+use wirewise_model::{Mark, Reason, Side, Timestamp};
 use wirewise_wire::{Packet, Tcp};
 
-use crate::flow::{Phase, Timed};
+use crate::context::Context;
+use crate::flow::Phase;
 use crate::reorder::Reorder;
-use crate::{EndReason, Event, Flow, FlowHandle, Listener};
+use crate::{EndReason, Event, Flow, Listener};
 
 /// Heard before: a retransmission, a keep-alive, a probe of a closed window.
 const RETRANSMITTED: Reason = Reason::skip("retransmitted");
@@ -27,6 +25,8 @@ const OUT_OF_WINDOW: Reason = Reason::loss("out_of_window");
 const AFTER_FIN: Reason = Reason::skip("after_fin");
 /// After the connection had ended.
 const AFTER_END: Reason = Reason::skip("after_end");
+/// Padding of a short Ethernet frame that a capturing device counted into IP's length.
+const PADDING: Reason = Reason::skip("padding");
 /// The text that a RST may carry (RFC 9293, 3.5.3).
 const IN_RESET: Reason = Reason::skip("reset_payload");
 
@@ -101,6 +101,19 @@ fn distance(a: u32, b: u32) -> i32 {
     a.wrapping_sub(b) as i32
 }
 
+/// Whether a bare acknowledgement was padded by a device that then wrote the padded length into the IP header
+/// (met in nDPI's heuristic_tcp_ack_payload). No sender ends a write with so few zeros and without PSH, and to
+/// take them for the stream would put every byte that follows in the wrong place.
+fn is_padding(packet: &Packet<'_>, tcp: &Tcp) -> bool {
+    const ACK_ALONE: u8 = 0x10;
+    /// The least Ethernet payload, less the headers of IPv4 and TCP.
+    const MOST: usize = 46 - 40;
+    (1..=MOST).contains(&packet.payload_len)
+        && tcp.flags.0 == ACK_ALONE
+        && packet.key.from.ip.is_ipv4()
+        && packet.payload.iter().all(|&byte| byte == 0)
+}
+
 /// Whether a packet on this flow's ports begins another connection: a SYN with another initial sequence
 /// number (a retransmitted one has the same), or a SYN-ACK of such a one after the end of this.
 pub(crate) fn begins_anew(flow: &Flow, side: Side, tcp: &Tcp) -> bool {
@@ -113,31 +126,7 @@ pub(crate) fn begins_anew(flow: &Flow, side: Side, tcp: &Tcp) -> bool {
     }
 }
 
-/// What all flows of a table share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) limits: Limits,
-    pub(crate) books: Books,
-    /// Bytes that wait in all flows together, and what they cost to hold.
-    pub(crate) buffered: usize,
-    pub(crate) cost: usize,
-    /// Holes in the order of their deadlines, each side of a flow once at most.
-    pub(crate) holes: VecDeque<(Timestamp, FlowHandle, Side)>,
-}
-
-/// One flow at work.
-pub(crate) struct Context<'a, T, L: Listener<T> + ?Sized> {
-    pub(crate) flow: &'a mut Flow,
-    pub(crate) attached: &'a mut T,
-    pub(crate) shared: &'a mut Shared,
-    pub(crate) on: &'a mut L,
-}
-
 impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
-    pub(crate) fn tell(&mut self, event: Event<'_>) {
-        self.on.event(self.flow, self.attached, event);
-    }
-
     /// Takes one segment.
     pub(crate) fn tcp(&mut self, side: Side, packet: &Packet<'_>, tcp: &Tcp) {
         let (now, flags) = (packet.last.at, tcp.flags);
@@ -169,7 +158,9 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
             self.ack(side, packet, tcp);
         }
         let len = packet.payload_len.min(MOST_SEGMENT);
-        if len > 0 || flags.fin() {
+        if is_padding(packet, tcp) {
+            self.shared.books.drop(PADDING, packet.payload.len() as u64);
+        } else if len > 0 || flags.fin() {
             let start = tcp.seq.wrapping_add(u32::from(flags.syn()));
             let bytes = &packet.payload[..packet.payload.len().min(len)];
             self.shared.books.drop(OUT_OF_WINDOW, (packet.payload.len() - bytes.len()) as u64);
@@ -250,14 +241,14 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
     /// Takes a round-trip time. An acknowledgement that rides on data waited for the application, so only
     /// bare ones are taken; those that the far end delays (RFC 1122, 4.2.3.2) cannot be told apart.
     fn time_ack(&mut self, side: Side, tcp: &Tcp, packet: &Packet<'_>) {
-        let Some(timed) = self.flow.timed else { return };
-        if timed.side == side || distance(tcp.ack, timed.end) < 0 {
+        let Some(sender) = self.flow.timed else { return };
+        if sender == side || distance(tcp.ack, self.flow.timed_end) < 0 {
             return;
         }
         self.flow.timed = None;
         if packet.payload_len == 0 && !tcp.flags.fin() {
-            let micros = self.flow.micros_since_start(packet.last.at).wrapping_sub(timed.at);
-            self.flow.rare().rtt[timed.side.index()].add(micros);
+            let micros = self.flow.micros_since_start(packet.last.at).wrapping_sub(self.flow.timed_at);
+            self.flow.rare().rtt[sender.index()].add(micros);
         }
     }
 
@@ -287,24 +278,6 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         self.flow.phase = if refused { Phase::Refused } else { Phase::Reset };
         self.end(None, EndReason::Reset, mark.at);
         self.flow.closed_by.get_or_insert(side);
-    }
-
-    /// Delivers what waits, with the gaps before it.
-    pub(crate) fn finish_sides(&mut self, at: Timestamp) {
-        for side in [Side::A, Side::B] {
-            self.settle(side, at, true);
-        }
-    }
-
-    /// Tells the end of the flow, once.
-    pub(crate) fn end(&mut self, side: Option<Side>, why: EndReason, at: Timestamp) {
-        if side.is_none() {
-            if self.flow.ended.is_some() {
-                return;
-            }
-            self.flow.ended = Some(why);
-        }
-        self.tell(Event::End { side, why, at });
     }
 
     /// How much `receiver` is willing to take.
@@ -370,8 +343,9 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         }
         if start == next && !holds {
             if self.flow.timed.is_none() {
-                let (end, at) = (start.wrapping_add(len), self.flow.micros_since_start(mark.at));
-                self.flow.timed = Some(Timed { side, end, at });
+                self.flow.timed = Some(side);
+                self.flow.timed_end = start.wrapping_add(len);
+                self.flow.timed_at = self.flow.micros_since_start(mark.at);
             }
             self.deliver(side, bytes, len, mark);
             return;
@@ -533,14 +507,5 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
             reorder.packets = 0;
             self.gap(side, to.wrapping_sub(next), now);
         }
-    }
-}
-
-/// How long a flow may be silent.
-pub(crate) fn idle(limits: &Limits, list: crate::slab::List) -> Duration {
-    match list {
-        crate::slab::List::Established => limits.tcp_idle,
-        crate::slab::List::Brief => limits.tcp_brief_idle,
-        crate::slab::List::Datagram => limits.datagram_idle,
     }
 }

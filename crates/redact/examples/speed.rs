@@ -114,39 +114,82 @@ fn multipart(name: &str, value: &str) -> Attributed {
     )
 }
 
-
 fn main() {
     let mut plain = call();
     let ex = &mut plain.call.exchange;
-    for (n, v) in [("host", "orders.shop:8080"), ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"), ("accept", "*/*"), ("accept-encoding", "gzip, deflate, br")] {
+    for (n, v) in [
+        ("host", "orders.shop:8080"),
+        (
+            "user-agent",
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+        ),
+        ("accept", "*/*"),
+        ("accept-encoding", "gzip, deflate, br"),
+    ] {
         ex.request.as_mut().unwrap().headers.push((n.into(), v.into()));
     }
-    for (n, v) in [("date", "Tue, 24 Nov 2026 04:29:48 GMT"), ("server", "nginx/1.25.3"), ("content-length", "17"), ("content-type", "text/plain")] {
+    for (n, v) in [
+        ("date", "Tue, 24 Nov 2026 04:29:48 GMT"),
+        ("server", "nginx/1.25.3"),
+        ("content-length", "17"),
+        ("content-type", "text/plain"),
+    ] {
         ex.response.as_mut().unwrap().headers.push((n.into(), v.into()));
     }
     ex.target = "/orders/17?page=2".into();
     let mut bearer = plain.clone();
-    bearer.call.exchange.request.as_mut().unwrap().headers.push(("authorization".into(), "Bearer 3sdkfjhKJHKJ3h4kjhsdf".into()));
+    bearer
+        .call
+        .exchange
+        .request
+        .as_mut()
+        .unwrap()
+        .headers
+        .push(("authorization".into(), "Bearer 3sdkfjhKJHKJ3h4kjhsdf".into()));
     let mut json = plain.clone();
     let text = r#"{"id":17,"name":"lamp","items":[{"sku":"a-1","price":12.5,"at":"2026-11-24T04:29:48Z"},{"sku":"a-2","price":1.5,"note":"handle with care please"}],"customer":{"email":"bob@example.org"}}"#;
-    { let m = json.call.exchange.response.as_mut().unwrap(); m.headers[3].1 = "application/json".into(); m.body = Some(Body { kept: text.into(), wire_bytes: text.len() as u64, decoded_bytes: text.len() as u64, truncated: false }); }
+    {
+        let m = json.call.exchange.response.as_mut().unwrap();
+        m.headers[3].1 = "application/json".into();
+        m.body = Some(Body {
+            kept: text.into(),
+            wire_bytes: text.len() as u64,
+            decoded_bytes: text.len() as u64,
+            truncated: false,
+        });
+    }
     let r = Redactor::new(&Key::from_bytes([9; 32]), &Limits::default());
     for (name, what) in [("plain", plain), ("bearer", bearer), ("json", json)] {
         let n = 200_000;
         let mut best = (f64::MAX, f64::MAX);
         for _ in 0..5 {
             let t = std::time::Instant::now();
-            for _ in 0..n { std::hint::black_box(what.clone()); }
+            for _ in 0..n {
+                std::hint::black_box(what.clone());
+            }
             let c = t.elapsed();
             let t = std::time::Instant::now();
-            for _ in 0..n { std::hint::black_box(r.redact(std::hint::black_box(what.clone()))); }
+            for _ in 0..n {
+                std::hint::black_box(r.redact(std::hint::black_box(what.clone())));
+            }
             let e = t.elapsed();
             best.0 = best.0.min((e.as_nanos() as f64 - c.as_nanos() as f64) / n as f64);
             best.1 = best.1.min(c.as_nanos() as f64 / n as f64);
         }
         println!("{name}: {:.0} ns a call (clone+drop {:.0})", best.0, best.1);
     }
-    for (name, text) in [("deep", "{\"a\":".repeat(20_000)), ("quotes", "\\\"password\\\":".repeat(20_000)), ("colons", "password=".repeat(20_000)), ("dashes", "1-".repeat(40_000)), ("at", "a@".repeat(40_000)), ("b64", "QUJD".repeat(40_000)), ("sl", "a/".repeat(40_000)), ("sch", "x://".repeat(20_000)), ("pem", "-----BEGIN ".repeat(10_000)), ("auth", "AUTH ".repeat(20_000))] {
+    for (name, text) in [
+        ("deep", "{\"a\":".repeat(20_000)),
+        ("quotes", "\\\"password\\\":".repeat(20_000)),
+        ("colons", "password=".repeat(20_000)),
+        ("dashes", "1-".repeat(40_000)),
+        ("at", "a@".repeat(40_000)),
+        ("b64", "QUJD".repeat(40_000)),
+        ("sl", "a/".repeat(40_000)),
+        ("sch", "x://".repeat(20_000)),
+        ("pem", "-----BEGIN ".repeat(10_000)),
+        ("auth", "AUTH ".repeat(20_000)),
+    ] {
         let t = std::time::Instant::now();
         r.redact(body("application/json", format!("[\"{text}\"]")));
         let a = t.elapsed();

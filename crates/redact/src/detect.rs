@@ -7,7 +7,6 @@
 use std::ops::Range;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD_INDIFFERENT;
 use memchr::{memchr_iter, memchr2_iter, memmem};
 
 use crate::kind::Kind;
@@ -591,12 +590,23 @@ fn runs(text: &str, random: Random, depth: u8, found: &mut Vec<Span>) {
     }
 }
 
+/// Bytes that a known prefix begins with.
+const FIRST: [bool; 256] = {
+    let mut first = [false; 256];
+    let mut index = 0;
+    while index < PREFIXES.len() {
+        first[PREFIXES[index].0.as_bytes()[0] as usize] = true;
+        index += 1;
+    }
+    first
+};
+
 fn prefixed(run: &str, start: usize, found: &mut Vec<Span>) -> bool {
     let bytes = run.as_bytes();
     let mut any = false;
     let mut at = 0;
     while at < bytes.len() {
-        let at_word = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
+        let at_word = FIRST[usize::from(bytes[at])] && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric());
         let rest = &run[at..];
         let hit = at_word
             .then(|| {
@@ -679,7 +689,10 @@ pub(crate) fn decode(run: &str) -> Option<String> {
     {
         return None;
     }
-    // Four characters tell most runs apart without decoding the rest.
+    // A few characters tell most runs apart, without allocation.
+    if !begins_readable(run.as_bytes()) {
+        return None;
+    }
     let standard: String = run
         .chars()
         .map(|c| match c {
@@ -688,13 +701,24 @@ pub(crate) fn decode(run: &str) -> Option<String> {
             c => c,
         })
         .collect();
-    let front = STANDARD_NO_PAD_INDIFFERENT.decode(&standard[..standard.len().min(12) / 4 * 4]).ok()?;
-    if !front.iter().all(|&byte| is_readable(byte)) {
-        return None;
-    }
     let bytes = lenient().decode(&standard).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     text.bytes().all(is_readable).then_some(text)
+}
+
+/// Whether the first six bytes that base64 stands for could be read: words of English rarely can.
+fn begins_readable(run: &[u8]) -> bool {
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        _ => 63,
+    };
+    run.chunks_exact(4).take(2).all(|four| {
+        let [a, b, c, d] = [value(four[0]), value(four[1]), value(four[2]), value(four[3])];
+        [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d].iter().all(|&byte| is_readable(byte))
+    })
 }
 
 fn lenient() -> base64::engine::GeneralPurpose {

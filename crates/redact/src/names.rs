@@ -152,7 +152,7 @@ pub(crate) fn classify(name: &str) -> Option<Kind> {
         return None;
     }
     let folded = Folded::new(name);
-    let compact = folded.compact.as_str();
+    let compact = folded.compact();
     if compact.len() < 2 || compact.contains("tokeniz") || compact.contains("secretar") {
         return None;
     }
@@ -172,7 +172,7 @@ pub(crate) fn classify_query(name: &str) -> Option<Kind> {
     if let Some(kind) = classify(name) {
         return Some(kind);
     }
-    match Folded::new(name).compact.as_str() {
+    match Folded::new(name).compact() {
         "code" | "ticket" | "authuser" => Some(Kind::Code),
         "key" => Some(Kind::ApiKey),
         _ => None,
@@ -193,7 +193,7 @@ pub(crate) fn classify_header(name: &str) -> Option<Kind> {
 
 /// Whether a number under this name counts tokens of a language model and is none.
 pub(crate) fn counts(name: &str) -> bool {
-    Folded::new(name).compact.contains("tokens")
+    Folded::new(name).compact().contains("tokens")
 }
 
 fn is_person(compact: &str) -> bool {
@@ -203,22 +203,59 @@ fn is_person(compact: &str) -> bool {
             .any(|end| compact.ends_with(end))
 }
 
+/// Names up to this length that are ASCII are folded without allocation: nearly all.
+const SHORT: usize = 64;
+/// Words of a name that are told apart.
+const MOST_WORDS: usize = 16;
+
 /// A name in lower case without separators, and where its words begin in that.
 struct Folded {
-    compact: String,
+    short: [u8; SHORT],
+    short_length: usize,
+    /// Names that are long, encoded or not ASCII.
+    long: Option<String>,
     /// Starts of words, ascending; the first is 0.
-    starts: Vec<u16>,
+    starts: [u16; MOST_WORDS],
+    words: usize,
 }
 
 impl Folded {
     fn new(name: &str) -> Self {
+        let mut folded =
+            Self { short: [0; SHORT], short_length: 0, long: None, starts: [0; MOST_WORDS], words: 0 };
+        if name.len() <= SHORT && name.bytes().all(|byte| byte.is_ascii() && byte != b'%') {
+            folded.fold_short(name.as_bytes());
+        } else {
+            folded.fold_long(name);
+        }
+        folded
+    }
+
+    fn fold_short(&mut self, name: &[u8]) {
+        let (mut boundary, mut lower_before, mut length) = (true, false, 0);
+        for &byte in name {
+            if !byte.is_ascii_alphanumeric() {
+                (boundary, lower_before) = (true, false);
+                continue;
+            }
+            if boundary || (byte.is_ascii_uppercase() && lower_before) {
+                self.begin_word(length);
+                boundary = false;
+            }
+            lower_before = !byte.is_ascii_uppercase();
+            self.short[length] = byte.to_ascii_lowercase();
+            length += 1;
+        }
+        self.short_length = length;
+    }
+
+    fn fold_long(&mut self, name: &str) {
         let name = match name.contains('%') {
             true => text::percent_decode(name).map_or(Cow::Borrowed(name), Cow::Owned),
             false => Cow::Borrowed(name),
         };
         let skipped = text::floor(&name, name.len().saturating_sub(LONGEST));
         let mut compact = String::with_capacity(name.len() - skipped);
-        let mut starts = Vec::with_capacity(4);
         let (mut boundary, mut lower_before) = (true, false);
         for letter in name[skipped..].chars() {
             let letter = match letter {
@@ -228,35 +265,51 @@ impl Folded {
                 other => other,
             };
             if !letter.is_alphanumeric() {
-                boundary = true;
-                lower_before = false;
+                (boundary, lower_before) = (true, false);
                 continue;
             }
-            boundary |= letter.is_uppercase() && lower_before;
-            lower_before = letter.is_lowercase() || letter.is_numeric();
-            if boundary {
-                starts.push(u16::try_from(compact.len()).unwrap_or(u16::MAX));
+            if boundary || (letter.is_uppercase() && lower_before) {
+                self.begin_word(compact.len());
                 boundary = false;
             }
-            match letter.is_ascii() {
-                true => compact.push(letter.to_ascii_lowercase()),
-                false => compact.extend(letter.to_lowercase()),
-            }
+            lower_before = letter.is_lowercase() || letter.is_numeric();
+            compact.extend(letter.to_lowercase());
         }
-        Self { compact, starts }
+        self.long = Some(compact);
+    }
+
+    fn begin_word(&mut self, at: usize) {
+        // What a name is stands at its end: of too many words the last counts.
+        if self.words == MOST_WORDS {
+            self.starts.copy_within(1.., 0);
+            self.words -= 1;
+        }
+        self.starts[self.words] = u16::try_from(at).unwrap_or(u16::MAX);
+        self.words += 1;
+    }
+
+    fn compact(&self) -> &str {
+        match &self.long {
+            Some(long) => long,
+            None => std::str::from_utf8(&self.short[..self.short_length]).unwrap_or(""),
+        }
     }
 
     fn secret(&self) -> Option<Kind> {
-        let compact = self.compact.as_str();
+        let compact = self.compact();
         if may_hold_stem(compact.as_bytes())
             && let Some((_, kind)) = STEMS.iter().find(|(stem, _)| compact.contains(stem))
         {
             return Some(*kind);
         }
-        self.starts.iter().enumerate().find_map(|(index, &start)| {
-            let end = self.starts.get(index + 1).map_or(compact.len(), |&next| usize::from(next));
+        let starts = &self.starts[..self.words];
+        starts.iter().enumerate().find_map(|(index, &start)| {
+            let end = starts.get(index + 1).map_or(compact.len(), |&next| usize::from(next));
             let word = compact.get(usize::from(start)..end)?;
-            WORDS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
+            // The shortest has two letters, the longest five.
+            let known =
+                (2..=5).contains(&word.len()).then(|| WORDS.iter().find(|(known, _)| *known == word))?;
+            known.map(|(_, kind)| *kind)
         })
     }
 }

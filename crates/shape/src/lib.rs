@@ -19,7 +19,7 @@ const MOST_ROUNDS: usize = 8;
 /// Masking it again gives the same.
 pub fn endpoint(record: &RecordFields) -> String {
     let mut masked = once(&record.protocol, &record.operation, &record.target);
-    if !masked.contains(['{', '[', '%', '.', ';']) {
+    if !masked.contains(['{', '[', '%', '.', ';', ':']) {
         return masked;
     }
     // What one mask leaves may be an id in the eyes of the next; ordinary targets are done after one.

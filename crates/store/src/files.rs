@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{BatchCoalescer, filter_record_batch, interleave_record_batch};
 use arrow::datatypes::{Int64Type, TimestampNanosecondType};
 use parquet::arrow::ArrowWriter;
@@ -33,6 +33,11 @@ const HOUR: i64 = 3_600_000_000_000;
 /// The hour, since the epoch, of a time in nanoseconds.
 pub(crate) fn hour(nanos: i64) -> i64 {
     nanos.div_euclid(HOUR)
+}
+
+/// The first nanosecond of an hour.
+pub(crate) fn hour_start(hour: i64) -> i64 {
+    hour.saturating_mul(HOUR)
 }
 
 /// Where files are made, and of which data set.
@@ -145,7 +150,7 @@ impl Place<'_> {
     }
 
     fn begin(&self, table: Table, hour: i64, next: &mut u64, rows: usize) -> Result<Output, StoreError> {
-        let text = Timestamp::from_nanos(hour.saturating_mul(HOUR)).rfc3339();
+        let text = Timestamp::from_nanos(hour_start(hour)).rfc3339();
         let path = format!("files/{}/{}/{}/{:08}.parquet", encode(self.dataset), table.name(), &text[..13], *next);
         *next += 1;
         let full = self.dir.join(&path);

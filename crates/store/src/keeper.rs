@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::files::{Place, hour};
+use crate::files::{Place, hour, hour_start};
 use crate::log;
-use crate::manifest::{FileEntry, Manifest};
+use crate::manifest::{FileEntry, Manifest, Progress};
 use crate::options::StoreOptions;
 use crate::state::{DataFile, LIVE, Shared};
 use crate::tables::Table;
@@ -30,6 +30,8 @@ pub(crate) enum Nudge {
     Maintain(tokio::sync::oneshot::Sender<Result<(), StoreError>>),
     /// Make files of the tail, and end.
     Stop,
+    /// End.
+    Quit,
 }
 
 /// How often it looks by itself.
@@ -69,7 +71,8 @@ impl Keeper {
                 Ok(Nudge::Maintain(answer)) => {
                     let _ = answer.send(self.maintain());
                 }
-                Ok(Nudge::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(Nudge::Stop) => break,
+                Ok(Nudge::Quit) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Nudge::Look) | Err(RecvTimeoutError::Timeout) if !self.options.upkeep => {}
                 Ok(Nudge::Look) | Err(RecvTimeoutError::Timeout) => {
                     let wait = failed.is_some_and(|at| at.elapsed() < AGAIN);
@@ -83,10 +86,8 @@ impl Keeper {
                 }
             }
         }
-        if self.options.upkeep {
-            // The log has what could not be written.
-            report(self.flush());
-        }
+        // The log has what could not be written.
+        report(self.flush());
     }
 
     fn is_due(&self) -> bool {
@@ -199,8 +200,9 @@ impl Keeper {
             let Some(entry) = manifest.datasets.get_mut(&dataset) else { break };
             entry.files.retain(|file| !paths.contains(&file.path));
             entry.files.extend(made.iter().cloned());
-            entry.progress.superseded = entry.progress.superseded.saturating_sub(dropped);
-            self.commit(manifest, &dataset, &made, &|file| paths.contains(&file.path), dropped)?;
+            let change = |progress: &mut Progress| progress.superseded = progress.superseded.saturating_sub(dropped);
+            change(&mut entry.progress);
+            self.commit(manifest, &dataset, &made, &|file| paths.contains(&file.path), &change)?;
         }
         Ok(())
     }
@@ -226,20 +228,23 @@ impl Keeper {
         dataset: &str,
         made: &[FileEntry],
         gone: &dyn Fn(&FileEntry) -> bool,
-        dropped: u64,
+        change: &dyn Fn(&mut Progress),
     ) -> Result<(), StoreError> {
         manifest.write(&self.disk, &self.dir)?;
+        // Dropped after the lock: the last to let go of a file removes it.
+        let mut old = Vec::new();
         let mut state = self.shared.lock();
         if let Some(known) = state.datasets.get_mut(dataset) {
             let files = Arc::make_mut(&mut known.files);
             for file in files.iter().filter(|file| gone(&file.entry)) {
                 file.retire();
+                old.push(file.clone());
             }
             files.retain(|file| !gone(&file.entry));
             files.extend(made.iter().map(|file| DataFile::new(&self.dir, file.clone())));
-            let progress = Arc::make_mut(&mut known.progress);
-            progress.superseded = progress.superseded.saturating_sub(dropped);
+            change(Arc::make_mut(&mut known.progress));
         }
+        drop(state);
         self.durable = manifest;
         Ok(())
     }
@@ -267,10 +272,16 @@ impl Keeper {
             return Ok(());
         }
         let mut manifest = self.durable.clone();
+        let change = |progress: &mut Progress| {
+            let rest = progress.revised.0.split_off(&(hour_start(first), String::new()));
+            progress.revised.0 = rest;
+            progress.superseded = progress.superseded.min(progress.revised.0.len() as u64);
+        };
         if let Some(live) = manifest.datasets.get_mut(LIVE) {
             live.files.retain(|file| !gone(file));
+            change(&mut live.progress);
         }
-        self.commit(manifest, LIVE, &[], &gone, 0)
+        self.commit(manifest, LIVE, &[], &gone, &change)
     }
 }
 

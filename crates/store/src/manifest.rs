@@ -49,6 +49,9 @@ pub(crate) struct Progress {
     pub(crate) revised: Revised,
     /// Rows in files and tail that a revision supersedes.
     pub(crate) superseded: u64,
+    /// Sum of the counts in `losses`.
+    #[serde(default)]
+    pub(crate) losses: u64,
     /// Words of the columns `protocol` and `carrier` that were stored.
     pub(crate) protocols: BTreeSet<String>,
 }
@@ -111,8 +114,14 @@ impl Progress {
             .is_some_and(|sender| sequence < sender.next || sender.beyond.contains(&sequence))
     }
 
-    /// Remembers a batch. False where too many before it are missing.
-    pub(crate) fn store(&mut self, capture: &CaptureId, epoch: u64, sequence: u64) -> bool {
+    /// Whether so many batches before it are missing that it is refused.
+    pub(crate) fn is_too_far(&self, capture: &CaptureId, epoch: u64, sequence: u64) -> bool {
+        let known = self.senders.iter().find(|sender| sender.epoch == epoch && sender.capture == *capture);
+        known.is_some_and(|sender| sequence != sender.next && sender.beyond.len() >= Self::BEYOND)
+    }
+
+    /// Remembers a batch.
+    pub(crate) fn store(&mut self, capture: &CaptureId, epoch: u64, sequence: u64) {
         let known = self.senders.iter_mut().rposition(|sender| sender.epoch == epoch && sender.capture == *capture);
         let index = known.unwrap_or_else(|| {
             let sender = Sender { capture: capture.clone(), epoch, next: 0, beyond: BTreeSet::new() };
@@ -120,14 +129,10 @@ impl Progress {
             self.senders.len() - 1
         });
         let sender = &mut self.senders[index];
-        if sequence != sender.next && sender.beyond.len() >= Self::BEYOND {
-            return false;
-        }
         sender.beyond.insert(sequence);
         while sender.beyond.remove(&sender.next) {
             sender.next += 1;
         }
-        true
     }
 
     /// Takes over what is newly known of a capture.
@@ -200,18 +205,19 @@ mod tests {
     fn sequences_close_up_and_are_refused_only_far_ahead() {
         let capture = CaptureId("a".into());
         let mut progress = Progress::default();
-        assert!(progress.store(&capture, 1, 2));
+        progress.store(&capture, 1, 2);
         assert!(progress.has(&capture, 1, 2) && !progress.has(&capture, 1, 1) && !progress.has(&capture, 2, 2));
-        assert!(progress.store(&capture, 1, 0) && progress.store(&capture, 1, 1));
+        progress.store(&capture, 1, 0);
+        progress.store(&capture, 1, 1);
         assert_eq!(
             progress.senders,
             [Sender { capture: capture.clone(), epoch: 1, next: 3, beyond: BTreeSet::new() }]
         );
         for sequence in 0..Progress::BEYOND as u64 {
-            assert!(progress.store(&capture, 1, 10 + sequence));
+            assert!(!progress.is_too_far(&capture, 1, 10 + sequence));
+            progress.store(&capture, 1, 10 + sequence);
         }
-        assert!(!progress.store(&capture, 1, 9_999));
-        assert!(progress.store(&capture, 1, 3));
+        assert!(progress.is_too_far(&capture, 1, 9_999) && !progress.is_too_far(&capture, 1, 3));
     }
 
     #[test]

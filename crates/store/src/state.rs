@@ -199,9 +199,14 @@ impl Snapshot {
         self.files.iter().map(|file| file.entry.bytes).sum()
     }
 
-    /// The rows of `losses` in memory and how many files hold more.
-    pub(crate) fn all_files(&self) -> &[Arc<DataFile>] {
-        &self.files
+    /// A data set without anything.
+    pub(crate) fn empty() -> Self {
+        Self {
+            files: Arc::default(),
+            segments: [Arc::default(), Arc::default()],
+            overlay: Vec::new(),
+            progress: Arc::default(),
+        }
     }
 }
 
@@ -238,6 +243,11 @@ impl State {
             if table == Table::Calls {
                 note_revisions(progress, &rows);
                 note_protocols(progress, &rows);
+            }
+            if table == Table::Losses {
+                let counts = rows.column_by_name("count").map(|column| column.as_primitive::<Int64Type>());
+                let lost = counts.and_then(arrow::compute::sum).unwrap_or_default();
+                progress.losses = progress.losses.saturating_add(lost.unsigned_abs());
             }
             changed |= dataset.overlay.finish(table, &rows);
             let segment = Segment::new(table, rows);

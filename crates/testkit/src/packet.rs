@@ -114,7 +114,7 @@ impl TcpSegment {
 
     /// Puts it into an IP datagram.
     pub fn ip(mut self) -> Datagram {
-        while self.options.len() % 4 != 0 {
+        while !self.options.len().is_multiple_of(4) {
             self.options.push(1);
         }
         let mut bytes = Vec::new();
@@ -182,7 +182,7 @@ pub fn sctp_chunk(kind: u8, flags: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![kind, flags];
     bytes.extend((4 + body.len() as u16).to_be_bytes());
     bytes.extend(body);
-    while bytes.len() % 4 != 0 {
+    while !bytes.len().is_multiple_of(4) {
         bytes.push(0);
     }
     bytes
@@ -298,7 +298,7 @@ impl Datagram {
                     let unit = if *kind == 51 { 4 } else { 8 };
                     let mut bytes = vec![next, 0];
                     bytes.extend(body);
-                    while bytes.len() % 8 != 0 {
+                    while !bytes.len().is_multiple_of(8) {
                         bytes.push(0);
                     }
                     bytes[1] = match *kind {

@@ -146,10 +146,11 @@ fn v6(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
             0 | 43 | 60 | 135 | 139 | 140 => {
                 let [next, length] = rest.array::<2>(0)?;
                 let length = (usize::from(length) + 1) * 8;
-                if ip.protocol == 0 && announced == 0 {
-                    if let Some(jumbo) = jumbo_length(&rest) {
-                        rest = rest.limit(jumbo);
-                    }
+                if ip.protocol == 0
+                    && announced == 0
+                    && let Some(jumbo) = jumbo_length(&rest)
+                {
+                    rest = rest.limit(jumbo);
                 }
                 // Mobility and its kin may end the chain: then there is no payload to look at.
                 if ip.protocol >= 135 && next == 59 {
@@ -210,12 +211,16 @@ pub(crate) fn payload(view: View<'_>, ip: IpHead, nest: Nest) -> Result<Found, R
         97 if view.u16(0)? == 0x3000 => link::ethernet(view.skip(2)?, nest.tunnel()?),
         97 => Err(BAD_TUNNEL),
         137 => link::ethertype(view, 0x8847, nest.tunnel()?),
-        // Extension headers of IPv6 that a reassembled datagram begins with
-        43 | 60 | 51 if ip.src.is_ipv6() => {
+        // Extension headers that a reassembled IPv6 datagram begins with; AH in IPv4
+        43 | 60 if ip.src.is_ipv6() => {
             let [next, length] = view.array::<2>(0)?;
-            let length = usize::from(length);
-            let length = if ip.protocol == 51 { (length + 2) * 4 } else { (length + 1) * 8 };
-            payload(view.skip(length)?, IpHead { protocol: next, ..ip }, nest.down()?)
+            let rest = view.skip((usize::from(length) + 1) * 8)?;
+            payload(rest, IpHead { protocol: next, ..ip }, nest.down()?)
+        }
+        51 => {
+            let [next, length] = view.array::<2>(0)?;
+            let rest = view.skip((usize::from(length) + 2) * 4)?;
+            payload(rest, IpHead { protocol: next, ..ip }, nest.down()?)
         }
         _ => Err(OTHER_IP_PROTOCOL),
     }

@@ -84,6 +84,12 @@ pub(crate) fn ethertype(mut view: View<'_>, mut kind: u16, nest: Nest) -> Result
                 kind = view.u16(12)?;
                 view = view.skip(14)?;
             }
+            // Cisco metadata: version, length, an option of four bytes, the next EtherType
+            0x8909 => {
+                kind = view.u16(6)?;
+                view = view.skip(8)?;
+            }
+            0x894f => return tunnel::nsh(view, nest),
             0x88be | 0x22eb => return tunnel::erspan(view, kind, true, nest),
             0x0806 | 0x8035 => return Err(ARP),
             0x88cc => return Err(LLDP),

@@ -1,4 +1,4 @@
-//! Tunnels: GRE and ERSPAN over IP; VXLAN, Geneve and GTP-U over UDP.
+//! Tunnels: GRE and ERSPAN over IP; NSH; VXLAN, Geneve, GTP-U and MPLS over UDP.
 //!
 //! A UDP port promises nothing: where what stands behind it does not lead to a packet, the datagram is one of
 //! its own flow. An inner frame that is whole but carries nothing for us (ARP) is told as what it is.
@@ -18,6 +18,8 @@ const VXLAN_LINUX: u16 = 8472;
 const VXLAN_GPE: u16 = 4790;
 /// RFC 8926.
 const GENEVE: u16 = 6081;
+/// MPLS in UDP, RFC 7510.
+const MPLS: u16 = 6635;
 /// 3GPP TS 29.281; used as source and destination port alike.
 const GTP_U: u16 = 2152;
 
@@ -26,6 +28,7 @@ const GTP_U: u16 = 2152;
 pub(crate) fn in_udp(view: View<'_>, from: u16, to: u16, nest: Nest) -> Option<Result<Found, Reason>> {
     let open: fn(View<'_>, Nest) -> Result<Found, Reason> = match (from, to) {
         (_, GENEVE) | (GENEVE, _) => geneve,
+        (_, MPLS) => |view, nest| link::ethertype(view, 0x8847, nest.tunnel()?),
         (_, GTP_U) | (GTP_U, _) => gtp,
         (_, VXLAN | VXLAN_LINUX | VXLAN_GPE) | (VXLAN | VXLAN_LINUX | VXLAN_GPE, _) => vxlan,
         _ => return None,
@@ -119,6 +122,17 @@ pub(crate) fn gre(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
             }
         }
         _ => Err(BAD_TUNNEL),
+    }
+}
+
+/// Network service header, RFC 8300: its length counts words of four bytes.
+pub(crate) fn nsh(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
+    let [_, length, _, protocol] = view.array::<4>(0)?;
+    let inner = view.skip(usize::from(length & 0x3f).max(2) * 4)?;
+    match protocol {
+        1 | 2 => ip::walk(inner, nest.tunnel()?),
+        3 => link::ethernet(inner, nest.tunnel()?),
+        _ => Err(OTHER_ETHERTYPE),
     }
 }
 

@@ -1,5 +1,10 @@
 //! `cargo xtask bench NAME`: ours against a peer, in the same run, in CPU seconds.
 
+mod cpu;
+mod import;
+mod traffic;
+mod truth;
+
 use anyhow::{Result, bail};
 
 /// A benchmark: its name, what it compares, and how it runs with a count of its own or the caller's.
@@ -9,7 +14,10 @@ struct Bench {
     run: fn(Option<u64>) -> Result<()>,
 }
 
-const BENCHES: &[Bench] = &[];
+const BENCHES: &[Bench] = &[
+    Bench { name: "import", about: "a capture of 1,000,000 HTTP/1 transactions into the store, beside tshark", run: import::import },
+    Bench { name: "truth", about: "agreement with tshark on real captures, by protocol", run: truth::truth },
+];
 
 pub(crate) fn bench(name: Option<&str>, count: Option<u64>) -> Result<()> {
     let Some(name) = name else {

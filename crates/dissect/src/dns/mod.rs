@@ -20,12 +20,13 @@
 //! servers do listen there. **LLMNR** is paired as DNS; the answer usually comes from another address, so a
 //! query without one is a one-way message, not a failure.
 //!
-//! **Detection.** On its ports a header with a known operation and a question are enough; elsewhere every byte
-//! of the message must fit.
+//! **Detection.** On its ports a header with a known operation and a question are enough (a usual header alone
+//! makes a call noted `malformed`); elsewhere every byte of the message must fit.
 //!
 //! **After a gap** in a TCP stream, a segment that begins with a length and a plausible message is where
 //! reading goes on; what waited is `unknown` unless it is answered after all.
 
+mod message;
 mod names;
 mod pair;
 mod parse;
@@ -38,7 +39,8 @@ mod tests;
 
 use wirewise_model::{Limits, Reason, Side, Timestamp, Transport};
 
-use self::pair::{Flavour, Heard, Pairing};
+use self::message::{Flavour, Heard};
+use self::pair::Pairing;
 use self::parse::{Header, Trust, looks_like_dns};
 use crate::{Datagram, End, MessageEntry, Messages, Out, Probe, Protocol, StreamEntry, Verdict};
 
@@ -115,7 +117,8 @@ fn flavour_of(ports: [u16; 2], header: Header, awaited: bool) -> Flavour {
         return Flavour::Llmnr;
     }
     let of_everybody = !header.recursion_desired() && !awaited;
-    if ports == [MDNS_PORT; 2] || (ports.contains(&MDNS_PORT) && of_everybody) {
+    let is_multicast = ports.contains(&MDNS_PORT) && !ports.contains(&DNS_PORT);
+    if ports == [MDNS_PORT; 2] || (is_multicast && of_everybody) {
         return Flavour::Mdns;
     }
     Flavour::Dns

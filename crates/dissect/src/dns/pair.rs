@@ -10,9 +10,10 @@
 use smallvec::SmallVec;
 use wirewise_model::{Coverage, Exchange, Kind, Limits, Message, Outcome, Reason, Side, Timestamp, Track};
 
+use super::message::{Flavour, Heard, Parsed, describe_question, judge};
 use super::names;
-use super::parse::{HEADER, Header, Question, Trouble, name_into, question};
-use super::reading::{Edns, Reading};
+use super::parse::{Header, Question, Trouble};
+use super::reading::Edns;
 use super::suffix;
 use crate::{End, Out};
 
@@ -21,37 +22,6 @@ const REPEATED: Reason = Reason::skip("repeated_response");
 /// Calls given up whose late response would still be known. Past it the oldest is forgotten, and its late
 /// response becomes a call of its own.
 const MOST_LATE: usize = 32;
-
-/// Which of the three protocols of one format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flavour {
-    Dns,
-    /// RFC 6762: messages to everybody, never paired.
-    Mdns,
-    /// RFC 4795: asked of everybody, answered from an address of its own.
-    Llmnr,
-}
-
-impl Flavour {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Mdns => "mdns",
-            Self::Llmnr => "llmnr",
-        }
-    }
-}
-
-/// A message with where it came from.
-#[derive(Debug)]
-pub(super) struct Heard<'a> {
-    pub(super) side: Side,
-    pub(super) bytes: &'a [u8],
-    /// Whether a snap length cut it.
-    pub(super) cut: bool,
-    pub(super) track: Track,
-    pub(super) flavour: Flavour,
-}
 
 /// A query that waits, or waited in vain.
 #[derive(Clone, Debug)]
@@ -146,26 +116,8 @@ impl Pairing {
 
     /// Takes one message. `None` where it has not even a header.
     pub(super) fn take(&mut self, heard: Heard<'_>, out: &mut Out) -> Option<()> {
-        let header = Header::parse(heard.bytes)?;
-        let (first, after, trouble) = match header.questions {
-            0 => (None, HEADER, None),
-            _ => match question(heard.bytes, HEADER) {
-                Ok((first, after)) => (Some(first), after, None),
-                Err(trouble) => (None, heard.bytes.len(), Some(trouble)),
-            },
-        };
-        let mut after = after;
-        let mut trouble = trouble;
-        for _ in 1..header.questions {
-            match question(heard.bytes, after) {
-                Ok((_, next)) => after = next,
-                Err(error) => {
-                    trouble.get_or_insert(error);
-                    break;
-                }
-            }
-        }
-        let message = Parsed { heard, header, question: first, after, trouble };
+        let message = Parsed::new(heard)?;
+        let header = message.header;
         if message.heard.flavour == Flavour::Mdns {
             message.announce(out);
         } else if header.is_response() {
@@ -204,7 +156,7 @@ impl Pairing {
             out.exchanges.push(asked.unanswered(End::Evicted, at));
         }
         self.order += 1;
-        let asked = message.into_asked(self.order);
+        let asked = Asked::new(message, self.order);
         if self.asked.is_empty() {
             // Most flows ask once; a vector's own first growth takes room for four.
             self.keys = Vec::with_capacity(1);
@@ -413,6 +365,41 @@ fn same(question: Question) -> (u64, u16, u16) {
 }
 
 impl Asked {
+    fn new(message: Parsed<'_>, order: u64) -> Self {
+        let reading = message.reading(false);
+        let name = message.name();
+        let mut notes = SmallVec::new();
+        let trouble = message.trouble.or(reading.trouble);
+        if message.heard.cut {
+            notes.push("cut");
+        }
+        if trouble.is_some_and(|trouble| !(message.heard.cut && trouble == Trouble::Short)) {
+            notes.push("malformed");
+        }
+        if reading.trailing && !message.heard.cut {
+            notes.push("trailing_bytes");
+        }
+        if reading.edns.is_some_and(|edns| edns.client_subnet) {
+            notes.push("client_subnet");
+        }
+        if reading.signed {
+            notes.push("signed");
+        }
+        Self {
+            client: message.heard.side,
+            flavour: message.heard.flavour,
+            header: message.header,
+            question: message.question,
+            name,
+            partial: message.heard.cut,
+            track: message.heard.track,
+            edns: reading.edns,
+            notes,
+            order,
+            transfer: None,
+        }
+    }
+
     /// Takes one message of a zone transfer, and tells whether it was the last.
     fn transfer(&mut self, message: &Parsed<'_>) -> bool {
         let reading = message.reading(false);
@@ -483,139 +470,5 @@ impl Asked {
             exchange.outcome = Outcome::OneWay;
         }
         exchange
-    }
-}
-
-fn describe_question(exchange: &mut Exchange, header: Header, question: Option<Question>) {
-    exchange.attributes.reserve_exact(12);
-    exchange.attribute("dns.id", i64::from(header.id));
-    if let Some(question) = question {
-        exchange.attribute("dns.question.name", exchange.target.clone());
-        exchange.attribute("dns.question.type", names::record_type(question.kind).into_owned());
-        if question.class & 0x7FFF != 1 || (question.class != 1 && exchange.protocol != "mdns") {
-            exchange.attribute("dns.qry.class", names::class(question.class).into_owned());
-        }
-    }
-    if header.questions != 1 {
-        exchange.attribute("dns.count.queries", i64::from(header.questions));
-    }
-    for (name, set) in [
-        ("dns.flags.recdesired", header.recursion_desired()),
-        ("dns.flags.checkdisable", header.checking_disabled()),
-    ] {
-        if set {
-            exchange.attribute(name, true);
-        }
-    }
-}
-
-/// Notes what is wrong with the bytes: cut by a snap length, or against the format.
-fn judge(exchange: &mut Exchange, trouble: Option<Trouble>, cut: bool, trailing: bool) {
-    if cut {
-        exchange.note("cut");
-        exchange.coverage = Coverage::Partial;
-    }
-    match trouble {
-        Some(Trouble::Short) if cut => {}
-        Some(_) => exchange.note("malformed"),
-        None => {}
-    }
-    if trailing && !cut {
-        exchange.note("trailing_bytes");
-    }
-}
-
-/// A message as far as its questions.
-struct Parsed<'a> {
-    heard: Heard<'a>,
-    header: Header,
-    question: Option<Question>,
-    /// Where the records begin.
-    after: usize,
-    trouble: Option<Trouble>,
-}
-
-impl Parsed<'_> {
-    fn name(&self) -> String {
-        let mut name = String::new();
-        if let Some(question) = self.question {
-            let room = self.after.saturating_sub(question.name);
-            name.reserve_exact(room.min(255));
-            // It was walked before, so it can be read.
-            let _ = name_into(self.heard.bytes, question.name, &mut name);
-        }
-        name
-    }
-
-    fn reading(&self, texts: bool) -> Reading {
-        if self.trouble.is_some() {
-            return Reading::default();
-        }
-        Reading::new(self.heard.bytes, self.after, self.header, texts)
-    }
-
-    fn into_asked(self, order: u64) -> Asked {
-        let reading = self.reading(false);
-        let name = self.name();
-        let mut notes = SmallVec::new();
-        let trouble = self.trouble.or(reading.trouble);
-        if self.heard.cut {
-            notes.push("cut");
-        }
-        if trouble.is_some_and(|trouble| !(self.heard.cut && trouble == Trouble::Short)) {
-            notes.push("malformed");
-        }
-        if reading.trailing && !self.heard.cut {
-            notes.push("trailing_bytes");
-        }
-        if reading.edns.is_some_and(|edns| edns.client_subnet) {
-            notes.push("client_subnet");
-        }
-        if reading.signed {
-            notes.push("signed");
-        }
-        Asked {
-            client: self.heard.side,
-            flavour: self.heard.flavour,
-            header: self.header,
-            question: self.question,
-            name,
-            partial: self.heard.cut,
-            track: self.heard.track,
-            edns: reading.edns,
-            notes,
-            order,
-            transfer: None,
-        }
-    }
-
-    /// A message to everybody: a call of its own, one way.
-    fn announce(self, out: &mut Out) {
-        let reading = self.reading(self.header.is_response());
-        let mut exchange = Exchange::new(self.heard.flavour.name(), self.heard.side);
-        exchange.kind = Kind::Message;
-        exchange.outcome = Outcome::OneWay;
-        exchange.complete = true;
-        exchange.operation = match (self.header.is_response(), self.header.opcode()) {
-            (true, 0) => "response".to_owned(),
-            (_, opcode) => names::operation(opcode).into_owned(),
-        };
-        exchange.target = self.name();
-        if let Some(owner) = reading.owner
-            && exchange.target.is_empty()
-        {
-            let mut name = String::new();
-            if name_into(self.heard.bytes, owner, &mut name).is_ok() {
-                exchange.target = name;
-            }
-        }
-        describe_question(&mut exchange, self.header, self.question);
-        if self.header.truncated() {
-            exchange.note("truncated");
-        }
-        judge(&mut exchange, self.trouble.or(reading.trouble), self.heard.cut, reading.trailing);
-        reading.tell(self.header, &mut exchange);
-        exchange.request = Some(Message::bare(self.heard.track));
-        out.exchanges.push(exchange);
     }
 }

@@ -268,7 +268,7 @@ impl Iterator for Records<'_> {
 /// How much a probe may take on trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// It came on a port of the protocol: a header and a question are enough.
+    /// It came on a port of the protocol: a header and a question are enough, or a usual header alone.
     Port,
     /// Nothing speaks for it but its bytes: every one of them must fit.
     Nothing,
@@ -285,11 +285,20 @@ pub(super) fn looks_like_dns(bytes: &[u8], cut: bool, trust: Trust) -> bool {
         Trust::Port => match question(bytes, HEADER) {
             _ if header.questions == 0 => true,
             Ok(_) => true,
-            Err(Trouble::Short) => cut,
-            Err(Trouble::Malformed) => false,
+            Err(Trouble::Short) if cut => true,
+            // Whose name is broken, or missing, is a message still, and wants to be seen.
+            Err(Trouble::Short | Trouble::Malformed) => is_usual(header),
         },
         Trust::Nothing => strictly(bytes, header, cut),
     }
+}
+
+/// Whether this is how nearly all headers look: one question, and no answers but in a response.
+fn is_usual(header: Header) -> bool {
+    let is_response = header.is_response();
+    header.opcode() == 0
+        && header.questions == 1
+        && (is_response || header.rcode() == 0 && header.answers == 0)
 }
 
 /// Whether every byte of the message fits what its header announces, and what it announces is usual.

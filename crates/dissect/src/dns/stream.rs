@@ -2,13 +2,16 @@
 
 use wirewise_model::{Limits, Reason, Side, Timestamp, Track};
 
-use super::pair::{Flavour, Heard, Pairing};
+use super::message::{Flavour, Heard};
+use super::pair::Pairing;
 use super::parse::{HEADER, Header, Trouble, Trust, looks_like_dns, question};
-use super::{DNS_PORT, LLMNR_PORT};
+use super::{DNS_PORT, LLMNR_PORT, MDNS_PORT};
 use crate::{End, Fed, Heads, Input, Out, Probe, Stream, Verdict};
 
 /// Length of the length.
 const PREFIX: usize = 2;
+/// Bytes of a message that must fit where no port speaks for it and the message is longer than that.
+const ENOUGH: usize = 512;
 /// Bytes after a gap, before a message begins again.
 const AFTER_GAP: Reason = Reason::loss("after_gap");
 /// A length that no message has, or a message that is none.
@@ -27,7 +30,7 @@ enum Head {
 }
 
 pub(super) fn probe(heads: &Heads<'_>) -> Probe {
-    let hinted = heads.ports.contains(&DNS_PORT) || heads.ports.contains(&LLMNR_PORT);
+    let hinted = heads.ports.iter().any(|port| [DNS_PORT, MDNS_PORT, LLMNR_PORT].contains(port));
     let mut verdict = Probe::No;
     for side in [Side::A, Side::B] {
         if heads.of(side).is_empty() {
@@ -53,14 +56,24 @@ fn head(bytes: &[u8], hinted: bool, ended: bool) -> Head {
     let Some(header) = Header::parse(rest) else { return more };
     let whole = rest.get(..length);
     let found = match (whole, hinted) {
-        (Some(message), true) => header.questions > 0 && looks_like_dns(message, false, Trust::Port),
+        (Some(message), true) => {
+            header.questions > 0
+                && question(message, HEADER).is_ok()
+                && looks_like_dns(message, false, Trust::Port)
+        }
         (Some(message), false) => looks_like_dns(message, false, Trust::Nothing),
         (None, true) => match question(rest, HEADER) {
             Ok(_) => header.questions > 0 && looks_like_dns(rest, true, Trust::Port),
             Err(Trouble::Short) => return more,
             Err(Trouble::Malformed) => false,
         },
-        (None, false) if looks_like_dns(rest, true, Trust::Nothing) => return more,
+        // A long answer need not be whole: so much that fits is no accident.
+        (None, false) if looks_like_dns(rest, true, Trust::Nothing) => {
+            if rest.len() < ENOUGH {
+                return more;
+            }
+            true
+        }
         (None, false) => match question(rest, HEADER) {
             // Not even its question is there yet.
             Err(Trouble::Short) if header.questions == 1 && header.opcode() == 0 => return more,
@@ -78,8 +91,32 @@ fn head(bytes: &[u8], hinted: bool, ended: bool) -> Head {
 struct OneSide {
     /// Bytes were lost, and no message has been found since.
     lost: bool,
+    /// How many bytes of what waits, while lost, were shown before: where the latest segment begins.
+    seen: usize,
     /// The id and the track of a message that has begun and is not whole.
     begun: Option<Box<(u16, Track)>>,
+}
+
+impl OneSide {
+    /// Looks for a message at the beginning of what waits and at that of the latest segment. Returns how many
+    /// bytes to pass over; `lost` is false where one begins after them.
+    fn find_feet(&mut self, bytes: &[u8]) -> usize {
+        for start in [0, self.seen] {
+            match head(bytes.get(start..).unwrap_or_default(), true, false) {
+                Head::Query | Head::Response => {
+                    *self = Self::default();
+                    return start;
+                }
+                Head::NeedMore if start < bytes.len() => {
+                    self.seen = bytes.len() - start;
+                    return start;
+                }
+                Head::No | Head::NeedMore => {}
+            }
+        }
+        self.seen = 0;
+        bytes.len()
+    }
 }
 
 struct Connection {
@@ -91,16 +128,14 @@ impl Stream for Connection {
     fn feed(&mut self, input: Input<'_>, out: &mut Out) -> Fed {
         let side = &mut self.sides[input.side.index()];
         side.begun = None;
+        let mut consumed = 0;
         if side.lost {
-            match head(input.bytes, true, true) {
-                Head::Query | Head::Response => side.lost = false,
-                Head::No | Head::NeedMore => {
-                    out.skip(AFTER_GAP, input.bytes.len() as u64);
-                    return Fed::go_on(input.bytes.len());
-                }
+            consumed = side.find_feet(input.bytes);
+            out.skip(AFTER_GAP, consumed as u64);
+            if side.lost {
+                return Fed::go_on(consumed);
             }
         }
-        let mut consumed = 0;
         loop {
             let rest = &input.bytes[consumed..];
             let Some((prefix, rest)) = rest.split_first_chunk::<PREFIX>() else { break };
@@ -132,7 +167,7 @@ impl Stream for Connection {
     }
 
     fn gap(&mut self, side: Side, _: u64, _: &mut Out) -> Verdict {
-        self.sides[side.index()] = OneSide { lost: true, begun: None };
+        self.sides[side.index()] = OneSide { lost: true, ..OneSide::default() };
         self.pairing.gap(side);
         Verdict::Continue
     }

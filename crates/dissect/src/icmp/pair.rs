@@ -26,7 +26,16 @@ struct Identity {
     client: Side,
     operation: &'static str,
     ident: u16,
-    sequence: u16,
+    /// `None` where it was cut off.
+    sequence: Option<u16>,
+}
+
+impl Identity {
+    /// The same, asked by the other side. A host that pings itself is both ends of its flow, so its replies
+    /// come from the side that asked.
+    fn swapped(self) -> Self {
+        Self { client: self.client.other(), ..self }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -73,15 +82,16 @@ impl Hosts {
     }
 
     fn reply(&mut self, identity: Identity, reply: &Datagram<'_>, message: &Message<'_>, out: &mut Out) {
-        let found = self.asked.iter().position(|asked| asked.identity == identity);
+        let place = |identity| self.asked.iter().position(|asked| asked.identity == identity);
+        let found = place(identity).or_else(|| place(identity.swapped()));
         if let Some(asked) = found.and_then(|at| self.asked.remove(at)) {
             self.remember(Past::Answered(identity));
             out.exchanges.push(answered(asked.exchange(), reply, message));
             return;
         }
-        let known = self.past.iter().position(|past| match past {
-            Past::Answered(other) => *other == identity,
-            Past::GivenUp(asked) => asked.identity == identity,
+        let known = self.past.iter().position(|past| {
+            let (Past::Answered(known) | Past::GivenUp(Asked { identity: known, .. })) = past;
+            *known == identity || *known == identity.swapped()
         });
         let exchange = match known.map(|at| (at, self.past[at].clone())) {
             Some((at, Past::GivenUp(asked))) => {
@@ -178,7 +188,9 @@ impl Identity {
         exchange.operation = self.operation.to_owned();
         exchange.attribute("icmp.type", i64::from(kind));
         exchange.attribute("icmp.ident", i64::from(self.ident));
-        exchange.attribute("icmp.seq", i64::from(self.sequence));
+        if let Some(sequence) = self.sequence {
+            exchange.attribute("icmp.seq", i64::from(sequence));
+        }
         exchange
     }
 }

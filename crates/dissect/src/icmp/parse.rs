@@ -30,14 +30,15 @@ impl<'a> Message<'a> {
     }
 
     /// Identifier and sequence number of requests and replies. Extended echo (RFC 8335) has a sequence number
-    /// of one byte.
-    pub(super) fn identity(&self) -> Option<(u16, u16)> {
-        let [high, low, first, second] = *self.word(4)?;
-        let sequence = match self.kind {
-            42 | 43 | 160 | 161 => u16::from(first),
-            _ => u16::from_be_bytes([first, second]),
+    /// of one byte. A message may be cut before the latter.
+    pub(super) fn identity(&self) -> Option<(u16, Option<u16>)> {
+        let [high, low, sequence @ ..] = self.bytes.get(4..)? else { return None };
+        let sequence = match (self.kind, sequence) {
+            (42 | 43 | 160 | 161, [first, ..]) => Some(u16::from(*first)),
+            (_, [first, second, ..]) => Some(u16::from_be_bytes([*first, *second])),
+            _ => None,
         };
-        Some((u16::from_be_bytes([high, low]), sequence))
+        Some((u16::from_be_bytes([*high, *low]), sequence))
     }
 
     /// The four bytes after the checksum, as a number.

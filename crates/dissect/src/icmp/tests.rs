@@ -131,6 +131,15 @@ fn echoes_pair_by_identifier_and_sequence_number() {
 }
 
 #[test]
+fn a_host_that_pings_itself_is_answered() {
+    let calls = Wire::new(Transport::Icmp)
+        .say(1, Side::A, &message(8, 0, 7, 1, &[]))
+        .say(2, Side::A, &message(0, 0, 7, 1, &[]))
+        .take();
+    assert_eq!(briefs(&calls), ["echo  reply ok[1][2] []"]);
+}
+
+#[test]
 fn second_replies_and_replies_to_nothing_are_told_apart() {
     let calls = Wire::new(Transport::Icmp)
         .say(1, Side::A, &message(8, 0, 7, 1, &[]))

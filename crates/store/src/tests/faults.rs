@@ -1,0 +1,1 @@
+//! A disk that can lose its power, and run full.

@@ -1,0 +1,2 @@
+//! Tests of the whole.
+pub(crate) mod faults;
