@@ -8,21 +8,15 @@ use std::time::Duration;
 use wirewise_capture::NameRecord;
 use wirewise_identity::{Names, NamesFile, ProcessWatcher, Role};
 use wirewise_model::{
-    Call, CaptureId, Endpoint, FlowSummary, Limits, Peers, Timestamp, Transport, Value, Vantage, Workload,
+    Call, CaptureId, Endpoint, FlowSummary, Limits, Peers, Timestamp, Transport, Value, Vantage,
 };
 use wirewise_redact::{Attributed, FlowRecord, Heard, Key, Record, Redactor};
 
 /// A DNS answer without a time to live is believed as long as most resolvers keep one at least.
 const DEFAULT_TTL: Duration = Duration::from_secs(60);
 
-/// What live capture knows of the host, kept fresh by another thread.
-#[derive(Debug, Default)]
-pub(crate) struct Host {
-    /// Addresses of the host and of the namespaces that are heard.
-    pub(crate) local: BTreeSet<IpAddr>,
-    /// Owners of sockets.
-    pub(crate) processes: Option<ProcessWatcher>,
-}
+/// Addresses of the host and of the namespaces that are heard, kept fresh by another thread.
+pub(crate) type LocalAddresses = Arc<Mutex<BTreeSet<IpAddr>>>;
 
 /// Names and redacts what the pipeline makes.
 pub(crate) struct Attributor {
@@ -30,16 +24,7 @@ pub(crate) struct Attributor {
     redactor: Redactor,
     capture: CaptureId,
     node: Option<String>,
-    host: Option<Arc<Mutex<Host>>>,
-}
-
-/// One end's place in a call.
-struct End<'a> {
-    end: Endpoint,
-    role: Role,
-    transport: Transport,
-    at: Timestamp,
-    host: Option<&'a str>,
+    local: Option<LocalAddresses>,
 }
 
 impl Attributor {
@@ -49,15 +34,31 @@ impl Attributor {
             redactor: Redactor::new(key, limits),
             capture,
             node: None,
-            host: None,
+            local: None,
         }
     }
 
-    /// For live capture: on which node, and what is known of it.
-    pub(crate) fn on_node(mut self, node: String, host: Arc<Mutex<Host>>) -> Self {
+    /// For live capture: on which node, with which addresses, and who owns its sockets.
+    pub(crate) fn on_node(
+        mut self,
+        node: String,
+        local: LocalAddresses,
+        processes: Option<ProcessWatcher>,
+    ) -> Self {
         self.node = Some(node);
-        self.host = Some(host);
+        self.local = Some(local);
+        if let Some(processes) = processes {
+            self.names = self.names.with_processes(processes);
+        }
         self
+    }
+
+    /// Takes in a fresher look at the owners of sockets, and gives the older one back.
+    pub(crate) fn swap_processes(&mut self, fresh: ProcessWatcher) -> ProcessWatcher {
+        match self.names.processes_mut() {
+            Some(processes) => std::mem::replace(processes, fresh),
+            None => fresh,
+        }
     }
 
     /// Takes in the names that a capture file carries.
@@ -74,14 +75,20 @@ impl Attributor {
             return;
         }
         let text = |name: &str| {
-            exchange.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| &attribute.value)
+            exchange
+                .attributes
+                .iter()
+                .find(|attribute| attribute.name == name)
+                .map(|attribute| &attribute.value)
         };
-        let (Some(Value::Text(name)), Some(Value::Text(answers))) = (text("dns.question.name"), text("dns.answers"))
+        let (Some(Value::Text(name)), Some(Value::Text(answers))) =
+            (text("dns.question.name"), text("dns.answers"))
         else {
             return;
         };
         // The answers of a chain of aliases: its addresses are the asked name's.
-        let addresses: Vec<IpAddr> = answers.split(',').filter_map(|answer| answer.trim().parse().ok()).collect();
+        let addresses: Vec<IpAddr> =
+            answers.split(',').filter_map(|answer| answer.trim().parse().ok()).collect();
         if addresses.is_empty() {
             return;
         }
@@ -117,35 +124,18 @@ impl Attributor {
         host: Option<&str>,
     ) -> Peers {
         Peers {
-            client: self.name(&End { end: client, role: Role::Client, transport, at, host: None }),
-            server: self.name(&End { end: server, role: Role::Server, transport, at, host }),
-        }
-    }
-
-    /// The strongest name; where a process owns the socket, also which.
-    fn name(&self, end: &End<'_>) -> Workload {
-        let named = self.names.lookup(end.end, end.transport, end.at, end.role, end.host);
-        let Some(host) = &self.host else { return named };
-        let host = host.lock().unwrap_or_else(PoisonError::into_inner);
-        let owner = host.processes.as_ref().and_then(|processes| processes.lookup(end.end, end.transport));
-        match owner {
-            None => named,
-            Some(owner) if owner.name_source > named.name_source => owner,
-            Some(owner) => Workload {
-                process: named.process.clone().or(owner.process),
-                container: named.container.clone().or(owner.container),
-                ..named
-            },
+            client: self.names.lookup(client, transport, at, Role::Client, None),
+            server: self.names.lookup(server, transport, at, Role::Server, host),
         }
     }
 
     fn heard(&self, client: Endpoint, server: Endpoint) -> Heard {
-        let vantage = match &self.host {
+        let vantage = match &self.local {
             None => Vantage::Between,
-            Some(host) => {
-                let host = host.lock().unwrap_or_else(PoisonError::into_inner);
-                let local = |end: Endpoint| end.ip.is_loopback() || host.local.contains(&end.ip);
-                match (local(client), local(server)) {
+            Some(local) => {
+                let local = local.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_local = |end: Endpoint| end.ip.is_loopback() || local.contains(&end.ip);
+                match (is_local(client), is_local(server)) {
                     (_, true) => Vantage::Server,
                     (true, false) => Vantage::Client,
                     (false, false) => Vantage::Between,

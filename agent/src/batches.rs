@@ -25,7 +25,16 @@ pub(crate) struct Batches {
 impl Batches {
     pub(crate) fn new(dataset: String, id: CaptureId, path: Option<String>, epoch: u64) -> Self {
         let info = CaptureInfo { id, path, frames: 0, first_at: None, last_at: None, complete: false };
-        Self { dataset, epoch, sequence: 0, info, calls: Vec::new(), flows: Vec::new(), losses: Vec::new(), bytes: 0 }
+        Self {
+            dataset,
+            epoch,
+            sequence: 0,
+            info,
+            calls: Vec::new(),
+            flows: Vec::new(),
+            losses: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// A frame of the capture went by.

@@ -73,17 +73,18 @@ pub struct ImportReport {
     pub warnings: Vec<String>,
 }
 
-/// Imports a file. The last batch says that the capture is complete; an empty capture ships that one alone.
+/// Imports a file that was opened at `path`. The last batch says that the capture is complete; an empty capture ships that one alone.
 pub fn import(
     path: &Path,
+    mut source: FileSource,
     options: &ImportOptions,
     sink: &mut impl Sink,
     mut progress: impl FnMut(Progress),
 ) -> Result<ImportReport, AgentError> {
-    let mut source = FileSource::open(path)?;
     let capture = source.capture_id();
     let mut pipeline = Pipeline::new(options.limits.clone(), capture.clone());
-    let mut attributor = Attributor::new(options.names.clone(), &options.limits, &options.key, capture.clone());
+    let mut attributor =
+        Attributor::new(options.names.clone(), &options.limits, &options.key, capture.clone());
     attributor.learn_names(source.names());
     // The file is found again by its path, from whatever directory.
     let stored_path = path.canonicalize().unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned();
@@ -136,7 +137,8 @@ pub fn import(
     let (bytes, total_bytes) = source.progress();
     progress(Progress { bytes, total_bytes, frames: batches.info.frames, calls });
     let switched_off = pipeline.switched_off();
-    let switched_off = switched_off.iter().map(|protocol| format!("{protocol} panicked too often and was switched off"));
+    let switched_off =
+        switched_off.iter().map(|protocol| format!("{protocol} panicked too often and was switched off"));
     Ok(ImportReport {
         path: path.to_owned(),
         capture,

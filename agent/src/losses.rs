@@ -51,7 +51,10 @@ mod tests {
             let mut ledger = Ledger::default();
             ledger.add(&books);
             let losses = losses.since(&ledger, Timestamp::from_nanos(1), Some("n1"));
-            losses.iter().map(|loss| (loss.stage.to_string(), loss.reason.to_string(), loss.count)).collect::<Vec<_>>()
+            losses
+                .iter()
+                .map(|loss| (loss.stage.to_string(), loss.reason.to_string(), loss.count))
+                .collect::<Vec<_>>()
         };
         let lost = |count| vec![("capture".to_owned(), "kernel_drop".to_owned(), count)];
         assert_eq!(tell(0, 5), []);

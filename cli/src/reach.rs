@@ -12,6 +12,7 @@ use wirewise_assistant::Assistant;
 use wirewise_assistant::answer::{Answer, Question};
 use wirewise_assistant::model::Model;
 use wirewise_assistant::token::Token;
+use wirewise_mcp_server::{RunningTool, ToolRunner};
 use wirewise_model::Viewer;
 use wirewise_redact::{Batch, CaptureInfo};
 use wirewise_store::{Store, StoreError};
@@ -264,8 +265,13 @@ fn row(line: &[u8]) -> Result<Row> {
     }
 }
 
-impl wirewise_mcp_server::ToolRunner for Reach {
-    async fn run(&self, name: &str, arguments: Value) -> Result<Evidence, ToolError> {
-        self.tool(name, arguments).await
+impl ToolRunner for Reach {
+    fn run<'a>(&'a self, name: &'a str, arguments: Value) -> RunningTool<'a> {
+        Box::pin(self.tool(name, arguments))
+    }
+
+    /// The reader is the owner's own IDE, whose model is not ours to know: payloads stay here.
+    fn payloads(&self) -> bool {
+        false
     }
 }

@@ -94,7 +94,7 @@ fn look_around(source: &mut LiveSource, shared: &Shared, hearer: &Hearer<'_>) ->
             Change::Gone(link) => tracing::warn!(interface = link.name, "interface is gone"),
         }
     }
-    lock(&shared.host).local.clone_from(source.local_addresses());
+    lock(&shared.local).clone_from(source.local_addresses());
     let mut status = shared.status();
     status.interfaces = source.interfaces();
     status.freezes = source.freezes();
@@ -115,7 +115,7 @@ mod tests {
         let (_used, empty) = sync_channel(1);
         let mut hearer =
             Hearer { chunks: &chunks, empty: &empty, chunk: Chunk::default(), dropped: 0, closed: false };
-        let mut hear = |hearer: &mut Hearer<'_>, count| {
+        let hear = |hearer: &mut Hearer<'_>, count| {
             for n in 0..count {
                 hearer.chunk.push(&Frame {
                     at: Timestamp::from_nanos(0),

@@ -9,6 +9,7 @@
 //! the two the process becomes its caller.
 
 mod hear;
+mod names;
 mod ship;
 mod work;
 
@@ -16,28 +17,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wirewise_capture::{InterfaceInfo, LiveSource};
+use wirewise_capture::{InterfaceInfo, LiveSource, Netns};
 use wirewise_identity::{NamesFile, ProcessWatcher};
 use wirewise_model::{Books, CaptureId, Ledger, Limits, Reason, Stage, Timestamp};
 use wirewise_redact::Key;
 
-use crate::attribute::{Attributor, Host};
+use crate::attribute::{Attributor, LocalAddresses};
 use crate::batches::Batches;
 use crate::{AgentError, Sink};
-
-/// How often owners of sockets are looked at.
-const NAMES_EVERY: Duration = Duration::from_secs(2);
 
 const WORKER_QUEUE_FULL: Reason = Reason::loss("worker_queue_full");
 const STORE_REFUSED: Reason = Reason::loss("store_refused");
 
-/// What to capture, and as whom.
+/// What becomes of what is captured.
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
-    /// Interfaces, namespaces, filter, own traffic.
-    pub capture: wirewise_capture::LiveOptions,
     /// The data set: `live`.
     pub dataset: String,
     /// The node's name.
@@ -58,9 +54,8 @@ pub struct LiveOptions {
 
 impl LiveOptions {
     /// Capture into the data set `live`, with queues of 16 MiB of frames and of at least 16 seconds of batches.
-    pub fn new(capture: wirewise_capture::LiveOptions, node: impl Into<String>, key: Key) -> Self {
+    pub fn new(node: impl Into<String>, key: Key) -> Self {
         Self {
-            capture,
             dataset: "live".into(),
             node: node.into(),
             names: None,
@@ -76,13 +71,17 @@ impl LiveOptions {
 /// Rings that are open, with nothing parsed yet.
 pub struct Live {
     source: LiveSource,
-    options: LiveOptions,
     epoch: u64,
+    netns: Vec<Netns>,
 }
 
 /// Opens the rings and starts.
-pub fn live(options: LiveOptions, sink: impl Sink + Send + 'static) -> Result<LiveHandle, AgentError> {
-    Live::open(options)?.start(sink)
+pub fn live(
+    capture: &wirewise_capture::LiveOptions,
+    options: LiveOptions,
+    sink: impl Sink + Send + 'static,
+) -> Result<LiveHandle, AgentError> {
+    Live::open(capture)?.start(options, sink)
 }
 
 /// How live capture stands.
@@ -120,7 +119,7 @@ struct Shared {
     heard: Mutex<Books>,
     /// Calls that the store refused, or that could not be brought there.
     calls_refused: AtomicU64,
-    host: Arc<Mutex<Host>>,
+    local: LocalAddresses,
 }
 
 impl Shared {
@@ -161,14 +160,9 @@ fn now() -> Timestamp {
 
 impl Live {
     /// Opens the rings: all that needs privileges. See [`wirewise_capture::become_caller`].
-    pub fn open(options: LiveOptions) -> Result<Self, AgentError> {
+    pub fn open(capture: &wirewise_capture::LiveOptions) -> Result<Self, AgentError> {
         let epoch = u64::try_from(now().nanos()).unwrap_or(0);
-        Ok(Self { source: LiveSource::open(&options.capture)?, options, epoch })
-    }
-
-    /// The capture's id: `live-<node>-<epoch>`.
-    pub fn capture_id(&self) -> CaptureId {
-        CaptureId(format!("live-{}-{}", self.options.node, self.epoch))
+        Ok(Self { source: LiveSource::open(capture)?, epoch, netns: capture.netns.clone() })
     }
 
     /// Interfaces that will be heard.
@@ -176,28 +170,36 @@ impl Live {
         self.source.interfaces()
     }
 
-    /// Starts the threads.
-    pub fn start(self, sink: impl Sink + Send + 'static) -> Result<LiveHandle, AgentError> {
-        let capture = self.capture_id();
-        let Self { source, options, epoch } = self;
-        let host = Arc::new(Mutex::new(Host {
-            local: source.local_addresses().clone(),
-            processes: options.processes.then(ProcessWatcher::new),
-        }));
+    /// Starts the threads. The capture's id is `live-<node>-<epoch>`.
+    pub fn start(
+        self,
+        options: LiveOptions,
+        sink: impl Sink + Send + 'static,
+    ) -> Result<LiveHandle, AgentError> {
+        let Self { source, epoch, netns } = self;
+        let capture = CaptureId(format!("live-{}-{epoch}", options.node));
+        let local = Arc::new(Mutex::new(source.local_addresses().clone()));
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
             status: Mutex::new(LiveStatus { interfaces: source.interfaces(), ..LiveStatus::default() }),
             heard: Mutex::new(Books::new(Stage::Capture)),
             calls_refused: AtomicU64::new(0),
-            host: Arc::clone(&host),
+            local: Arc::clone(&local),
         });
         let (chunks, waiting_chunks) = sync_channel(options.queued_chunks.max(1));
         let (used_chunks, empty_chunks) = sync_channel(options.queued_chunks.max(1));
         let (parcels, waiting_parcels) = sync_channel(options.queued_batches.max(1));
         let (done, ended) = sync_channel::<()>(1);
 
+        let watcher = || options.processes.then(|| watcher(&netns));
+        let (mut used, scouting) = (watcher(), watcher());
+        if let Some(watcher) = &mut used {
+            names::look(watcher);
+        }
+        let (stale, waiting_stale) = sync_channel(1);
+        let (fresh, waiting_fresh) = sync_channel(1);
         let attributor = Attributor::new(options.names, &options.limits, &options.key, capture.clone())
-            .on_node(options.node.clone(), host);
+            .on_node(options.node.clone(), local, used);
         let worker = work::Worker::new(work::Setup {
             shared: Arc::clone(&shared),
             limits: options.limits,
@@ -205,11 +207,9 @@ impl Live {
             batches: Batches::new(options.dataset, capture.clone(), None, epoch),
             node: options.node,
             parcels,
+            fresh: waiting_fresh,
+            stale,
         });
-        let names = spawn("names", {
-            let shared = Arc::clone(&shared);
-            move || watch_names(&shared)
-        })?;
         let threads = [
             spawn("hear", {
                 let shared = Arc::clone(&shared);
@@ -223,8 +223,12 @@ impl Live {
                     done.send(()).ok();
                 }
             })?,
+            spawn("names", {
+                let shared = Arc::clone(&shared);
+                move || names::run(scouting, &shared, &fresh, &waiting_stale)
+            })?,
         ];
-        Ok(LiveHandle { capture, shared, threads: threads.into_iter().chain([names]).collect(), ended })
+        Ok(LiveHandle { capture, shared, threads: threads.into(), ended })
     }
 }
 
@@ -232,21 +236,13 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
     thread::Builder::new().name(format!("wirewise-{name}")).spawn(run).map_err(AgentError::Thread)
 }
 
-/// Looks at the owners of sockets now and then, off the packet path: a look costs milliseconds.
-fn watch_names(shared: &Shared) {
-    loop {
-        // Taken out while it looks: nobody waits for it, and lookups meanwhile find no owner.
-        let Some(mut processes) = lock(&shared.host).processes.clone() else { return };
-        processes.refresh();
-        lock(&shared.host).processes = Some(processes);
-        let next = Instant::now() + NAMES_EVERY;
-        while Instant::now() < next {
-            if shared.stop.load(Ordering::Relaxed) {
-                return;
-            }
-            thread::park_timeout(Duration::from_millis(100));
-        }
+/// A look at owners of sockets. Where one namespace alone is heard, its loopback is meant by `127.0.0.1`.
+fn watcher(netns: &[Netns]) -> ProcessWatcher {
+    let mut watcher = ProcessWatcher::new("/proc");
+    if let [netns] = netns {
+        watcher.set_home(netns.inode().ok());
     }
+    watcher
 }
 
 /// Live capture under way. Dropped, it stops without waiting.
@@ -281,7 +277,7 @@ impl LiveHandle {
 
     /// Whether it ended by itself, for the reason in the status.
     pub fn is_over(&self) -> bool {
-        self.threads.iter().any(JoinHandle::is_finished)
+        self.threads.iter().take(3).any(JoinHandle::is_finished)
     }
 
     /// Stops hearing, dissects and ships what is there, and says how it ended. Past the deadline it leaves the

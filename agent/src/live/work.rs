@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
+use wirewise_identity::ProcessWatcher;
 use wirewise_model::{Ledger, Limits, Stage};
 use wirewise_pipeline::{NOT_SHIPPED, Output, Pipeline};
 use wirewise_redact::{Batch, Open};
@@ -42,6 +43,9 @@ pub(super) struct Setup {
     pub(super) batches: Batches,
     pub(super) node: String,
     pub(super) parcels: SyncSender<Parcel>,
+    /// Watchers that have just looked, and those that they replace.
+    pub(super) fresh: Receiver<ProcessWatcher>,
+    pub(super) stale: SyncSender<ProcessWatcher>,
 }
 
 pub(super) struct Worker {
@@ -75,7 +79,8 @@ impl Worker {
 
     /// Dissects until the thread that hears is gone, then finishes.
     pub(super) fn run(mut self, chunks: &Receiver<Chunk>, used: &SyncSender<Chunk>) {
-        let (mut next_batch, mut next_overlay) = (Instant::now() + BATCH_EVERY, Instant::now() + OVERLAY_EVERY);
+        let (mut next_batch, mut next_overlay) =
+            (Instant::now() + BATCH_EVERY, Instant::now() + OVERLAY_EVERY);
         loop {
             match chunks.recv_timeout(BATCH_EVERY.min(next_batch.saturating_duration_since(Instant::now()))) {
                 Ok(mut chunk) => {
@@ -86,8 +91,13 @@ impl Worker {
                     chunk.clear();
                     used.try_send(chunk).ok();
                 }
-                Err(RecvTimeoutError::Timeout) => self.pipeline.tick(now().before(CLOCK_LAG), &mut self.output),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.pipeline.tick(now().before(CLOCK_LAG), &mut self.output)
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if let Ok(fresh) = self.setup.fresh.try_recv() {
+                self.setup.stale.try_send(self.setup.attributor.swap_processes(fresh)).ok();
             }
             self.collect();
             let clock = Instant::now();

@@ -79,7 +79,7 @@ async fn find(reach: &Reach, config: &Config, prefix: &str) -> Result<Found> {
 }
 
 async fn show_call(reach: &Reach, config: &Config, found: &Found) -> Result<()> {
-    let arguments = json!({"call_id": found.id, "dataset": found.dataset});
+    let arguments = json!({"id": found.id, "dataset": found.dataset});
     let call = reach.tool("get_call", arguments.clone()).await?;
     let payload = match reach.tool("get_call_payload", arguments).await {
         Ok(payload) => Some(payload),

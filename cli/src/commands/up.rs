@@ -11,9 +11,8 @@ use wirewise_agent::{Live, LiveHandle, LiveOptions, LiveStatus, ShipError, Sink}
 use wirewise_assistant::server::{Bound, Listen, Shared, TlsFiles};
 use wirewise_assistant::token::Token;
 use wirewise_capture::Netns;
-use wirewise_model::Limits;
 use wirewise_redact::{Batch, Open};
-use wirewise_store::Store;
+use wirewise_store::{Store, StoreError};
 
 use super::{demo, import, runtime};
 use crate::arguments::{Up, WrongUsage};
@@ -45,7 +44,7 @@ pub(crate) fn run(config: &Config, up: Up) -> Result<()> {
         let capture: Arc<Mutex<Option<LiveHandle>>> = Arc::default();
         if let Some(live) = live {
             let sink = StoreSink { store: Arc::clone(&here.store), runtime: Handle::current() };
-            let options = LiveOptions { dataset: LIVE.to_owned(), node: node(), names, limits: Limits::default(), key, processes: true };
+            let options = LiveOptions { names, ..LiveOptions::new(node(), key) };
             *capture.lock().expect("nobody panics with it") = Some(live.start(options, sink)?);
         }
         here.store.set_owner(&bound.owner())?;
@@ -86,7 +85,7 @@ fn open(up: &Up, own: std::net::SocketAddr) -> Result<Live> {
         own: vec![own],
         ..Default::default()
     };
-    let live = Live::open(options).context("capture live (`--no-capture` serves without, `wirewise import` reads files)")?;
+    let live = Live::open(&options).context("capture live (`--no-capture` serves without, `wirewise import` reads files)")?;
     if live.interfaces().is_empty() {
         bail!("there is no interface to hear");
     }
@@ -158,7 +157,7 @@ impl Sink for StoreSink {
     fn ship(&mut self, batch: Batch) -> Result<(), ShipError> {
         match self.runtime.block_on(self.store.append(batch.clone())) {
             Ok(_) => Ok(()),
-            Err(error) if error.is_later() => Err(ShipError::Later { batch: Box::new(batch), source: error.into() }),
+            Err(error @ (StoreError::Full { .. } | StoreError::Io { .. })) => Err(ShipError::Later { batch: Box::new(batch), source: error.into() }),
             Err(error) => Err(ShipError::Refused(error.into())),
         }
     }

@@ -10,7 +10,7 @@ fn packet_counts_equal_the_manifest() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/captures");
     let Ok(manifest) = std::fs::read_to_string(folder.join("MANIFEST.tsv")) else {
         let missing = format!("no capture corpus at {}", folder.display());
-        assert!(std::env::var("WIREWISE_REQUIRE").is_err(), "{missing}");
+        assert!(std::env::var("WIREWISE_REQUIRE").as_deref() != Ok("all"), "{missing}");
         eprintln!("SKIPPED(captures): {missing}");
         return;
     };

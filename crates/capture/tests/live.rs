@@ -23,7 +23,10 @@ impl Namespace {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("wwtest-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         if let Err(reason) = ip(&["netns", "add", &name]) {
-            assert!(std::env::var("WIREWISE_REQUIRE").is_err(), "a network namespace is required: {reason}");
+            assert!(
+                std::env::var("WIREWISE_REQUIRE").as_deref() != Ok("all"),
+                "a network namespace is required: {reason}"
+            );
             eprintln!("SKIPPED(network namespaces): {reason}");
             return None;
         }

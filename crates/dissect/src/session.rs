@@ -363,6 +363,7 @@ impl Session {
         match self.state {
             State::Probing => {
                 self.claim(false, board);
+                self.retry_last_segment(side, board, out);
                 self.pump(board, out);
             }
             State::Stream(..) => {
@@ -372,6 +373,21 @@ impl Session {
                 self.discard(side, UNKNOWN, board);
             }
         }
+    }
+
+    /// Nobody claims what has come, because it began as something that nobody knows (a proxy's greeting): the
+    /// segment that settled this may be the beginning of what follows.
+    fn retry_last_segment(&mut self, side: Side, board: &mut Switchboard, out: &mut Out) {
+        let waiting = &self.sides[side.index()];
+        let (State::Unknown { reprobes: 1.. }, [_, .., (begins, _)]) = (&self.state, waiting.marks.as_slice()) else {
+            return;
+        };
+        let before = begins.saturating_sub(waiting.offset).min(waiting.bytes.len() as u64);
+        board.buffered -= before;
+        board.books.drop(UNKNOWN, before);
+        self.sides[side.index()].consume(before as usize);
+        self.discard(side.other(), UNKNOWN, board);
+        self.reprobe(side, board, out);
     }
 
     /// Shows the waiting bytes of both sides to the dissector that has just been found, asking side first.

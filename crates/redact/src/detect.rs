@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use base64::Engine;
-use memchr::{memchr_iter, memchr2_iter, memmem};
+use memchr::{memchr_iter, memchr2, memchr2_iter, memmem};
 
 use crate::kind::Kind;
 use crate::names;
@@ -392,21 +392,25 @@ fn schemes(text: &str, found: &mut Vec<Span>) {
         }
         let word = name_before_blank(text, at);
         let rest = &text[start..];
-        let value = rest.split([' ', '\t', '\r', '\n', ',', '"', '\'', ';']).next().unwrap_or("");
-        let quoted = rest.starts_with(['\'', '"']) || rest.starts_with("\\\"");
+        let quoted = matches!(bytes.get(start), Some(b'\'' | b'"' | b'\\'));
+        if !quoted && !matches!(word.len(), 4..=6) {
+            continue;
+        }
         let kind = match word.len() {
-            6 if word.eq_ignore_ascii_case("bearer") && looks_made(value) => Some(Kind::Bearer),
+            6 if word.eq_ignore_ascii_case("bearer") && looks_made(first_word(rest)) => Some(Kind::Bearer),
             5 if word.eq_ignore_ascii_case("basic")
-                && decode(value).is_some_and(|text| text.contains(':')) =>
+                && decode(first_word(rest)).is_some_and(|text| text.contains(':')) =>
             {
                 Some(Kind::Basic)
             }
-            4 if (word == "AUTH" || word == "PASS") && !value.is_empty() => {
-                let rest = &rest[..floor(rest, LONGEST_AUTHORITY)];
-                let end = rest.find(['\r', '\n']).unwrap_or(rest.len());
-                let end = rest[..end].match_indices(' ').nth(1).map_or(end, |(second, _)| second);
-                found.push(Span { range: start..start + end, kind: Kind::Password });
-                done = start + end;
+            4 if word == "AUTH" || word == "PASS" => {
+                // Redis takes a user before the password: two words, on one line.
+                let line = memchr2(b'\r', b'\n', &bytes[start..]).unwrap_or(rest.len());
+                let end = memchr_iter(b' ', &bytes[start..start + line]).nth(1).unwrap_or(line);
+                if end > 0 {
+                    found.push(Span { range: start..start + end, kind: Kind::Password });
+                    done = start + end;
+                }
                 None
             }
             2 if quoted && word.eq_ignore_ascii_case("by") => {
@@ -418,10 +422,14 @@ fn schemes(text: &str, found: &mut Vec<Span>) {
         };
         match kind {
             Some(kind) if quoted => done = push_value(text, start, kind, found),
-            Some(kind) => found.push(Span { range: start..start + value.len(), kind }),
+            Some(kind) => found.push(Span { range: start..start + first_word(rest).len(), kind }),
             None => {}
         }
     }
+}
+
+fn first_word(text: &str) -> &str {
+    text.split([' ', '\t', '\r', '\n', ',', '"', '\'', ';']).next().unwrap_or("")
 }
 
 fn name_before_blank(text: &str, end: usize) -> &str {

@@ -42,6 +42,7 @@ mod tests;
 
 pub use error::{Owner, StoreError};
 pub use options::{QueryLimits, Scope, StoreOptions, TailLimits};
+pub use query::MOST_SQL;
 pub use query::json::{Column, Rows, sql_text, to_rows};
 pub use query::stream::QueryStream;
 pub use store::{Ack, DatasetInfo, LossRow, Store};

@@ -132,7 +132,8 @@ fn import(config: &Config, directory: &Path) -> Result<()> {
     let (capture, names) = (directory.join("shop.pcapng.gz"), directory.join("shop.names"));
     std::fs::write(&capture, RECORDED).with_context(|| format!("write {}", capture.display()))?;
     std::fs::write(&names, RECORDED_NAMES).with_context(|| format!("write {}", names.display()))?;
-    super::import::import(config, &Import { files: vec![capture], names: Some(names) })
+    super::import::import(config, &Import { files: vec![capture], names: Some(names) })?;
+    Ok(())
 }
 
 /// `wirewise up` as a process of its own, so that it can give up the privileges that the shop still needs.

@@ -46,7 +46,8 @@ pub(super) fn told(fault: Fault) -> &'static str {
 /// Whether the shop can be opened and heard here; if not, why.
 pub(super) fn possible() -> Result<(), String> {
     let privileges = Privileges::probe();
-    privileges.live_capture().map_err(|missing| missing.to_string())?;
+    privileges.packets.map_err(|why| format!("packets cannot be heard: {why}"))?;
+    privileges.namespaces.map_err(|why| format!("network namespaces cannot be made: {why}"))?;
     for program in ["ip", "dnsmasq", "redis-server"] {
         if find(program).is_none() {
             return Err(format!("{program} is not installed"));

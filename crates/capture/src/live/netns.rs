@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::{CaptureError, sys};
@@ -21,6 +22,11 @@ impl Netns {
     /// As it was asked for.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The namespace's inode, by which `/proc/<pid>/ns/net` tells it from others.
+    pub fn inode(&self) -> io::Result<u64> {
+        std::fs::metadata(self.path()).map(|metadata| metadata.ino())
     }
 
     fn path(&self) -> PathBuf {

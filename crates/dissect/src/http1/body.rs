@@ -16,6 +16,9 @@ pub(super) struct BodyReader {
     wire: u64,
     ratio: u64,
     most: u64,
+    /// What a body may grow to whatever its ratio: no more than is kept of any other. A few bytes that stand for
+    /// a few thousand are no bomb.
+    harmless: u64,
     /// Some of it will not be seen.
     holed: bool,
     /// What to note on the call.
@@ -48,14 +51,16 @@ impl BodyReader {
         } else {
             chain(codings, sink).map_or_else(
                 |sink| {
+                    // Often no coding at all but a character set or "none": the bytes are kept as they are.
                     note = Some("unknown_coding");
-                    Content::Broken(sink)
+                    Content::Plain(sink)
                 },
                 Content::Coded,
             )
         };
         let (ratio, most) = (u64::from(bounds.decompressed_ratio), u64::from(bounds.decompressed_bytes));
-        Self { framing, content, wire: 0, ratio, most, holed: false, note }
+        let harmless = u64::from(bounds.body_kept);
+        Self { framing, content, wire: 0, ratio, most, harmless, holed: false, note }
     }
 
     /// Whether no byte of it was seen yet.
@@ -163,7 +168,8 @@ impl BodyReader {
                 sink.kept.extend_from_slice(&bytes[..keep]);
             }
             Content::Coded(stage) => {
-                stage.sink().allowed = self.most.min(self.wire.saturating_mul(self.ratio));
+                let grown = self.wire.saturating_mul(self.ratio).max(self.harmless);
+                stage.sink().allowed = self.most.min(grown);
                 // Decoders hold output back until flushed.
                 if stage.write_all(bytes).and_then(|()| stage.flush()).is_err() {
                     let sink = std::mem::take(stage.sink());

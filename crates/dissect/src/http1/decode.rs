@@ -30,7 +30,7 @@ impl Coding {
             None
         } else if is("gzip") || is("x-gzip") {
             Some(Self::Gzip)
-        } else if is("deflate") {
+        } else if is("deflate") || is("x-deflate") {
             Some(Self::Deflate)
         } else if is("br") {
             Some(Self::Brotli)

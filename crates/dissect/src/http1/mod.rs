@@ -418,6 +418,11 @@ impl Http1 {
     fn server_over(&mut self, why: End, at: Timestamp, work: &mut Work, out: &mut Out) {
         let framing = self.answering.body.as_ref().map(|body| &body.framing);
         if why == End::Fin && matches!(framing, Some(Framing::Close | Framing::Lost)) {
+            // RFC 9112, 6.3: such a body ends with the connection; only now does the client know that it is whole.
+            if let Some(response) = work.answer.as_mut().and_then(|answer| answer.exchange.response.as_mut())
+            {
+                response.track.last.at = response.track.last.at.max(at);
+            }
             self.response_done(true, work, out);
         }
         self.cut_bodies(work);

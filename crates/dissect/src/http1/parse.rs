@@ -56,10 +56,10 @@ pub(super) fn request(block: &[u8]) -> Option<Head<'_>> {
             Some(Head { line, fields: fields(request.headers), malformed: false })
         }
         _ => leniently(block, |line| {
-            let line = line.trim_ascii();
+            let line = trim(line);
             let (first, last) = (memchr(b' ', line)?, memchr::memrchr(b' ', line)?);
             let minor = minor_version(&line[last + 1..])?;
-            let target = line.get(first + 1..last).unwrap_or_default().trim_ascii();
+            let target = trim(line.get(first + 1..last).unwrap_or_default());
             Some(Line::Request { method: &line[..first], target, minor })
         }),
     }
@@ -83,10 +83,10 @@ pub(super) fn response(block: &[u8]) -> Option<Head<'_>> {
         _ => leniently(block, |line| {
             let (version, rest) = line.split_at_checked(8)?;
             let minor = minor_version(version)?;
-            let rest = rest.trim_ascii();
+            let rest = trim(rest);
             let (code, reason) = rest.split_at_checked(3)?;
             let code = std::str::from_utf8(code).ok()?.parse().ok()?;
-            Some(Line::Response { code, reason: reason.trim_ascii(), minor })
+            Some(Line::Response { code, reason: trim(reason), minor })
         }),
     }
 }
@@ -95,6 +95,14 @@ pub(super) fn response(block: &[u8]) -> Option<Head<'_>> {
 pub(super) fn trailers(block: &[u8]) -> SmallVec<[(&[u8], &[u8]); 16]> {
     let mut malformed = false;
     read_fields(block, &mut malformed)
+}
+
+/// RFC 9112, 5.1: optional whitespace is spaces and tabs, nothing else that may look like it.
+fn trim(bytes: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
+    let from = bytes.iter().position(|byte| !blank(byte)).unwrap_or(bytes.len());
+    let to = bytes.iter().rposition(|byte| !blank(byte)).map_or(from, |last| last + 1);
+    &bytes[from..to]
 }
 
 fn fields<'a>(headers: &[httparse::Header<'a>]) -> SmallVec<[(&'a [u8], &'a [u8]); 16]> {
@@ -119,15 +127,18 @@ fn read_fields<'a>(block: &'a [u8], malformed: &mut bool) -> SmallVec<[(&'a [u8]
         let line = &block[at..end];
         if matches!(line.first(), Some(b' ' | b'\t')) {
             if let Some((_, value)) = fields.last_mut() {
-                *value = block[value_at..end].trim_ascii();
+                *value = trim(&block[value_at..end]);
             }
         } else if let Some(colon) = memchr(b':', line) {
             value_at = at + colon + 1;
-            let name = line[..colon].trim_ascii();
+            // A blank before the colon is forbidden, and was often meant well; a CR or form feed was not.
+            let name = &line[..colon];
+            let name = &name
+                [..name.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1)];
             if name.is_empty() {
                 *malformed = true;
             } else {
-                fields.push((name, block[value_at..end].trim_ascii()));
+                fields.push((name, trim(&block[value_at..end])));
             }
         }
         at = end + 1;

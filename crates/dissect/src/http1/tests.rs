@@ -419,7 +419,7 @@ fn undoes_codings() {
             "brotli brotli brotli",
             text,
             "as it is",
-            "",
+            "nf vg vf",
             ""
         ]
     );
@@ -728,6 +728,29 @@ fn bombs_are_defused() {
     let exchanges =
         check(&[get("/"), coded("gzip, gzip", &gzip(&bomb))], &["GET / 200 ok +decompression_limit"]);
     assert!(exchanges[0].response.as_ref().unwrap().body.as_ref().unwrap().decoded_bytes <= 1 << 20);
+}
+
+#[test]
+fn few_bytes_that_stand_for_some_thousand_are_no_bomb() {
+    let exchanges = check(&[get("/"), coded("gzip", &gzip(&[b'a'; 12_000]))], &["GET / 200 ok"]);
+    assert_eq!(kept(&exchanges[0]).len(), 12_000);
+}
+
+#[test]
+fn a_body_that_ends_with_the_connection_lasts_until_then() {
+    let events = [get("/"), s("HTTP/1.0 200 OK\r\n\r\nall"), Ev::Wait(2), Ev::End(Some(Side::B), End::Fin)];
+    let exchanges = check(&events, &["GET / 200 ok"]);
+    assert_eq!(exchanges[0].took(), Some(Duration::from_millis(2003)));
+}
+
+#[test]
+fn blanks_that_are_none_do_not_hide_a_framing_field() {
+    // The bytes before the colon make these other fields: who frames by them can be deceived.
+    for name in ["Transfer-Encoding\x0c", "Transfer-Encoding\r", "\x0bTransfer-Encoding"] {
+        let response = s(format!("HTTP/1.1 200 OK\r\n{name}: chunked\r\nContent-Length: 3\r\n\r\n1\r\n"));
+        let exchanges = check(&[get("/"), response], &["GET / 200 ok +malformed_header"]);
+        assert_eq!(kept(&exchanges[0]), b"1\r\n");
+    }
 }
 
 #[test]

@@ -45,6 +45,8 @@ use crate::query::table::SnapshotTable;
 use crate::state::Snapshot;
 use crate::tables::Table;
 
+/// Bytes of a query's text; a longer one is refused.
+pub const MOST_SQL: usize = guard::TEXT;
 /// Deep expressions are planned by recursion: DataFusion's guard switches stacks, this is for the rest.
 const STACK: usize = 32 << 20;
 /// Footers and page indexes of files that were read, kept in memory.
