@@ -13,3 +13,10 @@ mod openai;
 mod web;
 
 pub use ask::Assistant;
+
+/// Chooses the cryptography of every TLS connection of this process, once. The libraries that open them are built
+/// without a choice of their own, so that there is one.
+pub fn choose_cryptography() {
+    // An error says that it was chosen before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

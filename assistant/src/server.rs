@@ -96,6 +96,7 @@ pub struct Bound {
 impl Bound {
     /// Takes the address.
     pub async fn bind(listen: Listen) -> Result<Self, ServeError> {
+        crate::choose_cryptography();
         if !listen.address.ip().is_loopback() && listen.tls.is_none() {
             return Err(ServeError::NeedsTls(listen.address));
         }

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         }
     };
     logs(arguments.verbose);
+    wirewise_assistant::choose_cryptography();
     match run(arguments) {
         Ok(()) => ExitCode::from(DONE),
         Err(error) if output::is_closed_pipe(&error) => ExitCode::from(DONE),

@@ -95,6 +95,7 @@ pub struct Model {
 impl Model {
     /// A client of the configured endpoint. Nothing is sent until a question is asked.
     pub fn new(config: ModelConfig) -> Result<Self, reqwest::Error> {
+        crate::choose_cryptography();
         // A redirect would carry the key, and captured text, to a host that nobody named.
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
