@@ -121,7 +121,8 @@ fn wait(what: &str, mut until: impl FnMut() -> bool) {
 fn every_call_is_shipped_once_and_the_books_balance() {
     let Some(namespace) = Namespace::new() else { return };
     let (service, own) = (namespace.listen(), namespace.listen());
-    let capture = wirewise_capture::LiveOptions { own: vec![own.local_addr().unwrap()], ..namespace.capture() };
+    let capture =
+        wirewise_capture::LiveOptions { own: vec![own.local_addr().unwrap()], ..namespace.capture() };
     let options = namespace.options();
     let kept = Kept::default();
     let handle = live(&capture, options, kept.clone()).unwrap();

@@ -57,7 +57,9 @@ pub fn ids_in(text: &str) -> Vec<String> {
     let words = text.split(|char: char| !char.is_ascii_alphanumeric());
     let mut ids: Vec<String> = Vec::new();
     for word in words {
-        if (word.parse::<CallId>().is_ok() || word.parse::<FlowId>().is_ok()) && !ids.iter().any(|id| id == word) {
+        if (word.parse::<CallId>().is_ok() || word.parse::<FlowId>().is_ok())
+            && !ids.iter().any(|id| id == word)
+        {
             ids.push(word.to_owned());
         }
     }
@@ -66,7 +68,10 @@ pub fn ids_in(text: &str) -> Vec<String> {
 
 /// What looks like a citation: text in square brackets that begins like an id.
 fn bracketed(text: &str) -> impl Iterator<Item = &str> {
-    text.split('[').skip(1).filter_map(|rest| rest.split_once(']')).flat_map(|(inside, _)| inside.split([',', ' ']))
+    text.split('[')
+        .skip(1)
+        .filter_map(|rest| rest.split_once(']'))
+        .flat_map(|(inside, _)| inside.split([',', ' ']))
         .map(str::trim)
         .filter(|word| {
             let mut bytes = word.bytes();
@@ -94,13 +99,16 @@ pub fn check_citations(text: &str, known: &BTreeSet<&str>) -> Result<Vec<String>
 /// The first number of `text` that no evidence holds. Small whole numbers (counts of list items, ordinals),
 /// parts of ids and names are let through; a number may be the evidence's, rounded.
 pub fn unfounded_number(text: &str, evidence: &[Evidence]) -> Option<String> {
-    let known: Vec<f64> = evidence.iter().flat_map(|evidence| numbers(&evidence.text)).map(|(_, value)| value).collect();
+    let known: Vec<f64> =
+        evidence.iter().flat_map(|evidence| numbers(&evidence.text)).map(|(_, value)| value).collect();
     for (written, value) in numbers(text) {
         let small = value.fract() == 0.0 && value.abs() <= 12.0;
         let decimals = written.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         let slack = 0.5 * 10f64.powi(-(i32::try_from(decimals).unwrap_or(9))) + 1e-9;
         // A ratio may be told as a percentage, milliseconds as seconds, bytes as kilobytes.
-        let holds = known.iter().any(|known| [1.0, 100.0, 0.01, 0.001, 1000.0].iter().any(|scale| (known * scale - value).abs() <= slack));
+        let holds = known.iter().any(|known| {
+            [1.0, 100.0, 0.01, 0.001, 1000.0].iter().any(|scale| (known * scale - value).abs() <= slack)
+        });
         if !small && !holds {
             return Some(written);
         }
@@ -110,15 +118,28 @@ pub fn unfounded_number(text: &str, evidence: &[Evidence]) -> Option<String> {
 
 /// Numbers that stand as words of their own: not inside ids, addresses, times or names.
 fn numbers(text: &str) -> Vec<(String, f64)> {
-    let separator = |char: char| char.is_whitespace() || matches!(char, ',' | ';' | '(' | ')' | '[' | ']' | '"' | '\'' | '|' | '=' | '%' | '*' | '`');
+    let separator = |char: char| {
+        char.is_whitespace()
+            || matches!(char, ',' | ';' | '(' | ')' | '[' | ']' | '"' | '\'' | '|' | '=' | '%' | '*' | '`')
+    };
     text.split(separator)
         .filter_map(|word| {
-            let word = word.trim_matches(|char: char| matches!(char, '.' | ':' | '!' | '?' | '~' | '<' | '>' | '+'));
-            let digits = word.trim_end_matches(|char: char| char.is_ascii_alphabetic() || char == 'µ' || char == 'μ');
+            let word =
+                word.trim_matches(|char: char| matches!(char, '.' | ':' | '!' | '?' | '~' | '<' | '>' | '+'));
+            let digits =
+                word.trim_end_matches(|char: char| char.is_ascii_alphabetic() || char == 'µ' || char == 'μ');
             let unit = &word[digits.len()..];
-            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-            let known_unit = matches!(unit, "" | "ms" | "s" | "us" | "µs" | "μs" | "ns" | "B" | "KB" | "MB" | "KiB" | "MiB" | "x");
-            if plain && known_unit { digits.parse().ok().map(|value| (digits.to_owned(), value)) } else { None }
+            let plain =
+                !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            let known_unit = matches!(
+                unit,
+                "" | "ms" | "s" | "us" | "µs" | "μs" | "ns" | "B" | "KB" | "MB" | "KiB" | "MiB" | "x"
+            );
+            if plain && known_unit {
+                digits.parse().ok().map(|value| (digits.to_owned(), value))
+            } else {
+                None
+            }
         })
         .collect()
 }
@@ -142,7 +163,11 @@ mod tests {
 
     #[test]
     fn numbers_are_words_of_their_own() {
-        let found: Vec<String> = numbers("p99 was 812.5 ms at 10.0.0.5:80 over 2026-11-24T10:00:00Z, 37% of 1200 calls, 5xx").into_iter().map(|(text, _)| text).collect();
+        let found: Vec<String> =
+            numbers("p99 was 812.5 ms at 10.0.0.5:80 over 2026-11-24T10:00:00Z, 37% of 1200 calls, 5xx")
+                .into_iter()
+                .map(|(text, _)| text)
+                .collect();
         assert_eq!(found, ["812.5", "37", "1200"]);
     }
 }

@@ -73,18 +73,32 @@ impl Assistant {
         }
     }
 
-    async fn plan(&self, question: &Question, viewer: &Viewer, answered_by: String) -> Result<Answer, ToolError> {
+    async fn plan(
+        &self,
+        question: &Question,
+        viewer: &Viewer,
+        answered_by: String,
+    ) -> Result<Answer, ToolError> {
         let mut answer = planner::answer(&self.toolbox, question, viewer).await?;
         answer.answered_by = answered_by;
         Ok(answer)
     }
 
-    async fn ask_model(&self, model: &Model, question: &Question, viewer: &Viewer) -> Result<Result<Answer, TurnFailed>, ToolError> {
+    async fn ask_model(
+        &self,
+        model: &Model,
+        question: &Question,
+        viewer: &Viewer,
+    ) -> Result<Result<Answer, TurnFailed>, ToolError> {
         let config = model.config();
         let viewer = Viewer { payloads: viewer.payloads && config.allow_payloads, ..viewer.clone() };
         let about = self.toolbox.about(question.dataset.as_deref()).await?;
-        let system = System { dataset: &about.dataset, now: &about.now, now_is: &about.now_is, covers: &about.covers };
-        let turned = match model.turn(system.render(), question.question.trim(), &self.toolbox, &viewer, &about.dataset).await {
+        let system =
+            System { dataset: &about.dataset, now: &about.now, now_is: &about.now_is, covers: &about.covers };
+        let turned = match model
+            .turn(system.render(), question.question.trim(), &self.toolbox, &viewer, &about.dataset)
+            .await
+        {
             Ok(turned) => turned,
             Err(failed) => return Ok(Err(failed)),
         };
@@ -103,7 +117,11 @@ fn sign(turned: Turned, dataset: &str, answered_by: String) -> Answer {
     }
     let last = turned.evidence.last();
     let names: Vec<&str> = turned.tools.iter().map(|tool| tool.name.as_str()).collect();
-    let understood = if names.is_empty() { "answered without a tool".to_owned() } else { format!("asked {}", names.join(", ")) };
+    let understood = if names.is_empty() {
+        "answered without a tool".to_owned()
+    } else {
+        format!("asked {}", names.join(", "))
+    };
     Answer {
         answer: turned.text,
         understood,

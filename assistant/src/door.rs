@@ -102,7 +102,10 @@ impl Door {
         }
         if scheme.eq_ignore_ascii_case("basic") {
             let decoded = STANDARD.decode(given).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            return decoded.as_deref().and_then(|pair| pair.split_once(':')).is_some_and(|(_, password)| self.token.is(password));
+            return decoded
+                .as_deref()
+                .and_then(|pair| pair.split_once(':'))
+                .is_some_and(|(_, password)| self.token.is(password));
         }
         false
     }
@@ -125,15 +128,26 @@ fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<Resul
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, message) = match self {
-            Self::Host => (StatusCode::FORBIDDEN, "this Host is not served here: add it to public_hosts if it should be"),
+            Self::Host => (
+                StatusCode::FORBIDDEN,
+                "this Host is not served here: add it to public_hosts if it should be",
+            ),
             Self::Origin => (StatusCode::FORBIDDEN, "requests from pages of another origin are refused"),
-            Self::Token => (StatusCode::UNAUTHORIZED, "a token is needed: `Authorization: Bearer TOKEN`; it lies in the data directory, file `token`"),
+            Self::Token => (
+                StatusCode::UNAUTHORIZED,
+                "a token is needed: `Authorization: Bearer TOKEN`; it lies in the data directory, file `token`",
+            ),
         };
-        let mut response = (status, Json(serde_json::json!({"error": {"message": message, "type": "refused"}}))).into_response();
+        let mut response =
+            (status, Json(serde_json::json!({"error": {"message": message, "type": "refused"}})))
+                .into_response();
         if self == Self::Token {
             let headers = response.headers_mut();
             headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"wirewise\""));
-            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"wirewise: any user, the token as password\""));
+            headers.append(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"wirewise: any user, the token as password\""),
+            );
         }
         response
     }
@@ -197,7 +211,15 @@ mod tests {
 
     #[test]
     fn refuses_without_the_one_token() {
-        for given in ["Bearer wrong", "Bearer ", "Bearer", "secret", "Basic c2VjcmV0", "Bearer secretsecret", "Basic !!"] {
+        for given in [
+            "Bearer wrong",
+            "Bearer ",
+            "Bearer",
+            "secret",
+            "Basic c2VjcmV0",
+            "Bearer secretsecret",
+            "Basic !!",
+        ] {
             assert_eq!(check(&[HOST, ("authorization", given)]), Err(Refusal::Token), "{given}");
         }
         assert_eq!(check(&[HOST]), Err(Refusal::Token));

@@ -25,7 +25,9 @@ pub(crate) fn routes() -> Router<Shared> {
 }
 
 async fn models() -> Json<Value> {
-    Json(json!({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}]}))
+    Json(
+        json!({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}]}),
+    )
 }
 
 /// Of a request we read the conversation and whether to stream; sampling parameters mean nothing here.
@@ -68,17 +70,24 @@ impl Content {
     fn into_text(self) -> String {
         match self {
             Self::Text(text) => text,
-            Self::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect::<Vec<_>>().join("\n"),
+            Self::Parts(parts) => {
+                parts.into_iter().filter_map(|part| part.text).collect::<Vec<_>>().join("\n")
+            }
         }
     }
 }
 
-async fn complete(State(shared): State<Shared>, request: Result<Json<Completion>, JsonRejection>) -> Result<Response, Fault> {
+async fn complete(
+    State(shared): State<Shared>,
+    request: Result<Json<Completion>, JsonRejection>,
+) -> Result<Response, Fault> {
     let Json(request) = request?;
     let asked = request.messages.into_iter().rev().find(|message| message.role == "user");
     let question = asked.and_then(|message| message.content).map(Content::into_text);
-    let question = question.ok_or_else(|| Fault::asked_wrongly("there is no message of role user with text"))?;
-    let answer = shared.assistant.ask(&Question { question, dataset: None }, &model_viewer(&shared.assistant)).await?;
+    let question =
+        question.ok_or_else(|| Fault::asked_wrongly("there is no message of role user with text"))?;
+    let answer =
+        shared.assistant.ask(&Question { question, dataset: None }, &model_viewer(&shared.assistant)).await?;
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let id = format!("chatcmpl-{created}");
     let text = written(&answer);
@@ -127,5 +136,6 @@ fn stream_of(id: &str, created: u64, text: &str, with_usage: bool) -> Response {
         events.push(json!({"id": id, "object": "chat.completion.chunk", "created": created, "model": MODEL, "choices": [], "usage": usage()}).to_string());
     }
     events.push("[DONE]".to_owned());
-    Sse::new(stream::iter(events.into_iter().map(|data| Ok::<_, Infallible>(Event::default().data(data))))).into_response()
+    Sse::new(stream::iter(events.into_iter().map(|data| Ok::<_, Infallible>(Event::default().data(data)))))
+        .into_response()
 }

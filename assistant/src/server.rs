@@ -41,7 +41,9 @@ pub struct Listen {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Beyond loopback, and in the clear.
-    #[error("{0} is reached from other machines, and tokens must not travel in the clear: give --tls-cert and --tls-key, or listen on 127.0.0.1")]
+    #[error(
+        "{0} is reached from other machines, and tokens must not travel in the clear: give --tls-cert and --tls-key, or listen on 127.0.0.1"
+    )]
     NeedsTls(SocketAddr),
     /// The address is taken, or not ours.
     #[error("cannot listen on {0}: {1}; choose another with --listen ADDR:PORT")]
@@ -70,7 +72,11 @@ pub struct Shared {
 
 /// Every route, behind the door.
 pub fn router(shared: Shared, door: Door) -> Router {
-    let mcp = wirewise_mcp_server::service(Arc::clone(shared.assistant.toolbox()), model_viewer(&shared.assistant), door.hosts().map(str::to_owned).collect());
+    let mcp = wirewise_mcp_server::service(
+        Arc::clone(shared.assistant.toolbox()),
+        model_viewer(&shared.assistant),
+        door.hosts().map(str::to_owned).collect(),
+    );
     Router::new()
         .merge(web::routes())
         .merge(openai::routes())
@@ -124,14 +130,23 @@ impl Bound {
         // Other commands of this user run on this machine: an address that stands for all is reached by loopback.
         let mut reached = self.address;
         if reached.ip().is_unspecified() {
-            reached.set_ip(if reached.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+            reached.set_ip(if reached.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                Ipv6Addr::LOCALHOST.into()
+            });
         }
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         Owner { url: format!("{scheme}://{reached}"), pid: std::process::id() }
     }
 
     /// Answers until `stop`; then lets what is under way finish for a few seconds.
-    pub async fn serve(self, shared: Shared, token: Token, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+    pub async fn serve(
+        self,
+        shared: Shared,
+        token: Token,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
         let door = Door::new(token, self.address, &self.public_hosts);
         let service = router(shared, door).into_make_service();
         let handle = Handle::new();
@@ -141,8 +156,20 @@ impl Bound {
             stopper.graceful_shutdown(Some(GRACE));
         });
         let served = match self.tls {
-            None => axum_server::from_tcp(self.listener).map_err(ServeError::Serve)?.handle(handle).serve(service).await,
-            Some(tls) => axum_server::from_tcp_rustls(self.listener, tls).map_err(ServeError::Serve)?.handle(handle).serve(service).await,
+            None => {
+                axum_server::from_tcp(self.listener)
+                    .map_err(ServeError::Serve)?
+                    .handle(handle)
+                    .serve(service)
+                    .await
+            }
+            Some(tls) => {
+                axum_server::from_tcp_rustls(self.listener, tls)
+                    .map_err(ServeError::Serve)?
+                    .handle(handle)
+                    .serve(service)
+                    .await
+            }
         };
         watch.abort();
         served.map_err(ServeError::Serve)

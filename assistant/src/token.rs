@@ -46,7 +46,10 @@ impl Token {
     pub fn load(data: &Path) -> io::Result<Self> {
         let text = std::fs::read_to_string(data.join(TOKEN_FILE))?;
         if text.trim().is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the token file is empty: remove it to have a new one made"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the token file is empty: remove it to have a new one made",
+            ));
         }
         Ok(Self::from_text(&text))
     }

@@ -140,7 +140,11 @@ async fn captures(State(shared): State<Shared>, Query(of): Query<OfDataset>) -> 
     Ok(Json(json!(shared.store.captures(&of.dataset))))
 }
 
-async fn tool(State(shared): State<Shared>, Path(name): Path<String>, arguments: Result<Json<Value>, JsonRejection>) -> Result<Response, Fault> {
+async fn tool(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    arguments: Result<Json<Value>, JsonRejection>,
+) -> Result<Response, Fault> {
     let Json(arguments) = arguments?;
     Ok(Json(shared.assistant.toolbox().run(&name, arguments, &Viewer::owner()).await?).into_response())
 }
@@ -154,7 +158,10 @@ struct SqlQuestion {
 }
 
 /// One JSON object a line. An error after the first row ends the stream with a line `{"error": ...}`.
-async fn query(State(shared): State<Shared>, question: Result<Json<SqlQuestion>, JsonRejection>) -> Result<Response, Fault> {
+async fn query(
+    State(shared): State<Shared>,
+    question: Result<Json<SqlQuestion>, JsonRejection>,
+) -> Result<Response, Fault> {
     let Json(question) = question?;
     let scope = shared.store.scope(question.dataset.as_deref(), &Viewer::owner())?;
     let rows = shared.store.query(&question.sql, &scope).await?.into_json_lines();
@@ -167,14 +174,18 @@ async fn query(State(shared): State<Shared>, question: Result<Json<SqlQuestion>,
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
-async fn ask(State(shared): State<Shared>, question: Result<Json<Question>, JsonRejection>) -> Result<Response, Fault> {
+async fn ask(
+    State(shared): State<Shared>,
+    question: Result<Json<Question>, JsonRejection>,
+) -> Result<Response, Fault> {
     let Json(question) = question?;
     Ok(Json(shared.assistant.ask(&question, &Viewer::owner()).await?).into_response())
 }
 
 /// Takes a batch from a process that dissects. Answered only when its log is synced.
 async fn append(State(shared): State<Shared>, body: Bytes) -> Result<Json<Value>, Fault> {
-    let batch = tokio::task::spawn_blocking(move || Batch::decode(&body)).await.expect("decoding does not panic");
+    let batch =
+        tokio::task::spawn_blocking(move || Batch::decode(&body)).await.expect("decoding does not panic");
     let batch = batch.map_err(|error| Fault::asked_wrongly(format!("the batch cannot be read: {error}")))?;
     shared.store.append(batch).await?;
     Ok(Json(json!({"acknowledged": true})))

@@ -51,8 +51,14 @@ pub(crate) struct Config {
 impl Config {
     pub(crate) fn resolve(common: &Common) -> Result<Self> {
         let file = read(common.config.as_deref())?;
-        let from_environment = env::var_os("WIREWISE_DATA").filter(|value| !value.is_empty()).map(PathBuf::from);
-        let data = common.data.clone().or(from_environment).or_else(|| file.data.clone()).map_or_else(default_data, Ok)?;
+        let from_environment =
+            env::var_os("WIREWISE_DATA").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let data = common
+            .data
+            .clone()
+            .or(from_environment)
+            .or_else(|| file.data.clone())
+            .map_or_else(default_data, Ok)?;
         let listen = file.listen.unwrap_or_else(|| LISTEN.parse().expect("a constant address"));
         let model = ModelConfig::from_environment(|name| env::var(name).ok(), file.allow_payloads)?;
         Ok(Self { common: common.clone(), file, data, listen, model })
@@ -95,7 +101,12 @@ impl Config {
         let mut text = toml::to_string_pretty(&file).expect("plain data");
         match &self.model {
             None => text.push_str("# no model: WIREWISE_MODEL names none\n"),
-            Some(model) => text.push_str(&format!("# model {} at {}, key {}\n", model.name, model.host(), if model.api_key.is_some() { "***" } else { "none" })),
+            Some(model) => text.push_str(&format!(
+                "# model {} at {}, key {}\n",
+                model.name,
+                model.host(),
+                if model.api_key.is_some() { "***" } else { "none" }
+            )),
         }
         text
     }
@@ -109,7 +120,8 @@ fn read(named: Option<&Path>) -> Result<File> {
             _ => return Ok(File::default()),
         },
     };
-    let text = std::fs::read_to_string(&path).with_context(|| format!("read the configuration {}", path.display()))?;
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("read the configuration {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("understand the configuration {}", path.display()))
 }
 

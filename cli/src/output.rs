@@ -17,7 +17,9 @@ const MOST_LINED_UP: usize = 2_000;
 
 /// Whether an error is that nobody reads our output any more.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe))
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+    })
 }
 
 /// Prints a document as text or JSON.
@@ -104,11 +106,22 @@ impl Rows {
         if rows.is_empty() && self.printed > 0 {
             return Ok(());
         }
-        let cells: Vec<Vec<String>> = rows.iter().map(|row| self.columns.iter().map(|column| shortened(&cell(row.get(column)))).collect()).collect();
-        let width = |index: usize| cells.iter().map(|row| row[index].chars().count()).chain([self.columns[index].chars().count()]).max().unwrap_or(0);
+        let cells: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| self.columns.iter().map(|column| shortened(&cell(row.get(column)))).collect())
+            .collect();
+        let width = |index: usize| {
+            cells
+                .iter()
+                .map(|row| row[index].chars().count())
+                .chain([self.columns[index].chars().count()])
+                .max()
+                .unwrap_or(0)
+        };
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         let line = |cells: &[String]| {
-            let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            let padded: Vec<String> =
+                cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
             padded.join("  ").trim_end().to_owned()
         };
         if self.printed == 0 {

@@ -82,12 +82,18 @@ impl Reach {
     }
 
     /// Rows of a query, as they come.
-    pub(crate) async fn query(&self, sql: &str, dataset: Option<&str>) -> Result<BoxStream<'static, Result<Row>>> {
+    pub(crate) async fn query(
+        &self,
+        sql: &str,
+        dataset: Option<&str>,
+    ) -> Result<BoxStream<'static, Result<Row>>> {
         match self {
             Self::Here(here) => {
                 let scope = here.store.scope(dataset, &Viewer::owner())?;
                 let lines = here.store.query(sql, &scope).await?.into_json_lines();
-                Ok(rows(lines.map(|lines| lines.map(String::into_bytes).map_err(anyhow::Error::from)).boxed()))
+                Ok(rows(
+                    lines.map(|lines| lines.map(String::into_bytes).map_err(anyhow::Error::from)).boxed(),
+                ))
             }
             Self::There(there) => there.query(sql, dataset).await,
         }
@@ -120,7 +126,10 @@ impl Reach {
             Self::Here(here) => Ok(here.store.datasets().into_iter().map(|dataset| dataset.name).collect()),
             Self::There(there) => {
                 let datasets: Vec<Value> = there.get("/api/datasets", &[]).await?;
-                Ok(datasets.iter().filter_map(|dataset| dataset["name"].as_str().map(str::to_owned)).collect())
+                Ok(datasets
+                    .iter()
+                    .filter_map(|dataset| dataset["name"].as_str().map(str::to_owned))
+                    .collect())
             }
         }
     }
@@ -135,7 +144,11 @@ impl Reach {
 
     /// The same, where the data set need not exist.
     pub(crate) async fn captures_if_any(&self, dataset: &str) -> Result<Vec<CaptureInfo>> {
-        if self.datasets(None).await?.iter().any(|known| known == dataset) { self.captures(dataset).await } else { Ok(Vec::new()) }
+        if self.datasets(None).await?.iter().any(|known| known == dataset) {
+            self.captures(dataset).await
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     /// Hands a batch to the store; returns when it is safe.
@@ -168,7 +181,10 @@ impl Here {
 
 fn owned(dir: &Path, owner: Option<wirewise_store::Owner>) -> Result<Reach> {
     let Some(owner) = owner else {
-        bail!("another process owns {} and does not say where it listens: wait for it to finish, or stop it", dir.display());
+        bail!(
+            "another process owns {} and does not say where it listens: wait for it to finish, or stop it",
+            dir.display()
+        );
     };
     Ok(Reach::There(There::at(&owner.url, dir)?))
 }
@@ -177,9 +193,15 @@ impl There {
     fn at(url: &str, data: &Path) -> Result<Self> {
         let token = match std::env::var("WIREWISE_TOKEN") {
             Ok(token) if !token.trim().is_empty() => Token::from_text(&token),
-            _ => Token::load(data).with_context(|| format!("read the token {}: give it in WIREWISE_TOKEN", Token::path(data).display()))?,
+            _ => Token::load(data).with_context(|| {
+                format!("read the token {}: give it in WIREWISE_TOKEN", Token::path(data).display())
+            })?,
         };
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).no_proxy().build()?;
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(PATIENCE)
+            .no_proxy()
+            .build()?;
         Ok(Self { client, url: url.trim_end_matches('/').to_owned(), token })
     }
 
@@ -191,12 +213,15 @@ impl There {
         }
         let status = response.status();
         let text = response.text().await.unwrap_or_default();
-        let told = serde_json::from_str::<Value>(&text).ok().and_then(|value| value["error"]["message"].as_str().map(str::to_owned));
+        let told = serde_json::from_str::<Value>(&text)
+            .ok()
+            .and_then(|value| value["error"]["message"].as_str().map(str::to_owned));
         Err(anyhow!(told.unwrap_or_else(|| format!("{} answered {status}", self.url))))
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T> {
-        let mut url = reqwest::Url::parse(&format!("{}{path}", self.url)).with_context(|| format!("{} is no address", self.url))?;
+        let mut url = reqwest::Url::parse(&format!("{}{path}", self.url))
+            .with_context(|| format!("{} is no address", self.url))?;
         url.query_pairs_mut().extend_pairs(query);
         Ok(self.send(self.client.get(url)).await?.json().await?)
     }
@@ -206,11 +231,16 @@ impl There {
     }
 
     async fn tool(&self, name: &str, arguments: &Value) -> Result<Evidence, ToolError> {
-        self.post(&format!("/api/tools/{name}"), arguments).await.map_err(|error| ToolError::Tell(format!("{error:#}")))
+        self.post(&format!("/api/tools/{name}"), arguments)
+            .await
+            .map_err(|error| ToolError::Tell(format!("{error:#}")))
     }
 
     async fn query(&self, sql: &str, dataset: Option<&str>) -> Result<BoxStream<'static, Result<Row>>> {
-        let request = self.client.post(format!("{}/api/query", self.url)).json(&json!({"sql": sql, "dataset": dataset}));
+        let request = self
+            .client
+            .post(format!("{}/api/query", self.url))
+            .json(&json!({"sql": sql, "dataset": dataset}));
         let bytes = self.send(request).await?.bytes_stream();
         Ok(rows(bytes.map(|bytes| bytes.map(|bytes| bytes.to_vec()).map_err(anyhow::Error::from)).boxed()))
     }
@@ -238,7 +268,9 @@ fn rows(blocks: BoxStream<'static, Result<Vec<u8>>>) -> BoxStream<'static, Resul
                     rest.extend_from_slice(&block);
                     if let Some(end) = rest.iter().rposition(|&byte| byte == b'\n') {
                         let whole: Vec<u8> = rest.drain(..=end).collect();
-                        ready.extend(whole.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(row));
+                        ready.extend(
+                            whole.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(row),
+                        );
                     }
                 }
                 Some(Err(error)) => {

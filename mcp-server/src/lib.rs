@@ -38,7 +38,10 @@ pub fn service(
 }
 
 /// The same, with the tools run wherever `runner` runs them.
-pub fn http(runner: Arc<dyn ToolRunner>, hosts: Vec<String>) -> StreamableHttpService<Server, LocalSessionManager> {
+pub fn http(
+    runner: Arc<dyn ToolRunner>,
+    hosts: Vec<String>,
+) -> StreamableHttpService<Server, LocalSessionManager> {
     let origins: Vec<String> = hosts.iter().flat_map(|host| origins_of(host)).collect();
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(hosts)

@@ -95,8 +95,12 @@ async fn older_clients_list_and_call_over_stdio() {
         assert_eq!(hello["result"]["protocolVersion"], version);
         assert_eq!(hello["result"]["serverInfo"]["name"], "wirewise");
         let list = client.ask(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).await;
-        let names: Vec<&str> =
-            list["result"]["tools"].as_array().expect("tools").iter().filter_map(|tool| tool["name"].as_str()).collect();
+        let names: Vec<&str> = list["result"]["tools"]
+            .as_array()
+            .expect("tools")
+            .iter()
+            .filter_map(|tool| tool["name"].as_str())
+            .collect();
         assert_eq!(
             names,
             ["get_overview", "query_sql", "search_calls", "get_call", "get_service_map", "compare_windows"],
@@ -144,12 +148,14 @@ fn meta() -> Value {
 #[tokio::test]
 async fn the_newest_revision_needs_no_handshake_over_stdio() {
     let mut client = Client::start();
-    let found =
-        client.ask(json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta()}})).await;
+    let found = client
+        .ask(json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta()}}))
+        .await;
     let versions = found["result"]["supportedVersions"].as_array().expect("versions");
     assert!(versions.contains(&json!("2026-07-28")), "{found}");
-    let list =
-        client.ask(json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {"_meta": meta()}})).await;
+    let list = client
+        .ask(json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {"_meta": meta()}}))
+        .await;
     assert_eq!(list["result"]["tools"].as_array().map(Vec::len), Some(6), "{list}");
     assert!(list["result"]["ttlMs"].is_u64());
     let result = client
@@ -210,7 +216,9 @@ async fn older_clients_begin_a_session_over_http() {
 async fn foreign_hosts_and_origins_stay_outside() {
     let with = |name: &'static str, value: &'static str| [NEWEST[0], NEWEST[1], (name, value)];
     assert_eq!(post(list(), &with("origin", "http://127.0.0.1:8470")).await.status(), StatusCode::OK);
-    for origin in ["http://evil.example", "null", "http://127.0.0.1:9999", "http://127.0.0.1:8470.evil.example", "x"] {
+    for origin in
+        ["http://evil.example", "null", "http://127.0.0.1:9999", "http://127.0.0.1:8470.evil.example", "x"]
+    {
         assert_eq!(post(list(), &with("origin", origin)).await.status(), StatusCode::FORBIDDEN, "{origin}");
     }
     for host in ["evil.example", "127.0.0.1:9999", "evil.example:8470"] {
@@ -220,7 +228,8 @@ async fn foreign_hosts_and_origins_stay_outside() {
 
 #[tokio::test]
 async fn bodies_that_are_too_long_or_no_json_are_refused() {
-    let long = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"x": "y".repeat(2 << 20)}});
+    let long =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"x": "y".repeat(2 << 20)}});
     assert_eq!(post(long, &NEWEST).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert!(post(json!("hello"), &NEWEST).await.status().is_client_error());
 }

@@ -17,11 +17,18 @@ pub(crate) struct Need {
 
 const CC: Need = Need { program: "cc", package: "gcc", purpose: "builds crates with C in them (zstd, ring)" };
 const LIBC: Need = Need { program: "make", package: "make", purpose: "the same" };
-const IP: Need = Need { program: "ip", package: "iproute2", purpose: "makes the network namespaces that are captured in" };
-const DNSMASQ: Need = Need { program: "dnsmasq", package: "dnsmasq-base", purpose: "answers DNS in the demo's shop and in tests" };
-const REDIS: Need = Need { program: "redis-server", package: "redis-server", purpose: "keeps the stock of the demo's shop" };
+const IP: Need =
+    Need { program: "ip", package: "iproute2", purpose: "makes the network namespaces that are captured in" };
+const DNSMASQ: Need = Need {
+    program: "dnsmasq",
+    package: "dnsmasq-base",
+    purpose: "answers DNS in the demo's shop and in tests",
+};
+const REDIS: Need =
+    Need { program: "redis-server", package: "redis-server", purpose: "keeps the stock of the demo's shop" };
 const TSHARK: Need = Need { program: "tshark", package: "tshark", purpose: "the peer of benchmarks" };
-const PYTHON: Need = Need { program: "python3", package: "python3", purpose: "runs the other side of tests and benchmarks" };
+const PYTHON: Need =
+    Need { program: "python3", package: "python3", purpose: "runs the other side of tests and benchmarks" };
 const VENV: Need = Need { program: "pip3", package: "python3-pip", purpose: "installs the same from PyPI" };
 const NODE: Need = Need { program: "node", package: "nodejs", purpose: "runs the official MCP inspector" };
 const NPM: Need = Need { program: "npm", package: "npm", purpose: "installs it" };
@@ -37,7 +44,8 @@ pub(crate) const EVERYTHING: &[Need] = &[TSHARK, PYTHON, VENV, NODE, NPM, CURL];
 /// Installs what is missing of `needs`, by apt-get, after showing it and (on a terminal, without `yes`) asking.
 /// Says what is missing and goes on where it may not install.
 pub(crate) fn debian(needs: &[&[Need]], yes: bool) -> Result<()> {
-    let missing: Vec<&Need> = needs.iter().copied().flatten().filter(|need| find_program(need.program).is_none()).collect();
+    let missing: Vec<&Need> =
+        needs.iter().copied().flatten().filter(|need| find_program(need.program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -153,7 +161,12 @@ pub(crate) fn npm_program(package: &str, program: &str) -> Result<PathBuf> {
     if !path.exists() {
         ensure!(find_program("npm").is_some(), "npm is missing");
         std::fs::create_dir_all(&home)?;
-        show_and_run(Command::new("npm").args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(&home).arg(package))?;
+        show_and_run(
+            Command::new("npm")
+                .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+                .arg(&home)
+                .arg(package),
+        )?;
     }
     Ok(path)
 }

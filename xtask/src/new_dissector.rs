@@ -14,14 +14,18 @@ pub(crate) fn new_dissector(name: &str) -> Result<()> {
     let folder = source.join(name);
     ensure!(!folder.exists(), "{name} is there already");
     fs::create_dir(&folder).with_context(|| format!("make {}", folder.display()))?;
-    let template = fs::read_to_string(place::root().join("xtask/templates/dissector.rs")).context("read the template")?;
+    let template = fs::read_to_string(place::root().join("xtask/templates/dissector.rs"))
+        .context("read the template")?;
     fs::write(folder.join("mod.rs"), template.replace("NAME", name))?;
     edit(&source.join("lib.rs"), "mod dns;\n", &format!("mod dns;\nmod {name};\n"))?;
     let table = source.join("table.rs");
     edit(&table, "use crate::{Protocol, ", &format!("use crate::{{Protocol, {name}, "))?;
     edit(&table, "&dns::PROTOCOL", &format!("&dns::PROTOCOL, &{name}::PROTOCOL"))?;
     place::show_and_run(place::cargo().args(["fmt", "--package", "wirewise-dissect"]))?;
-    println!("Made {}. Put it in its place in PROTOCOLS: probe order is the table's order.", folder.display());
+    println!(
+        "Made {}. Put it in its place in PROTOCOLS: probe order is the table's order.",
+        folder.display()
+    );
     Ok(())
 }
 

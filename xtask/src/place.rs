@@ -66,5 +66,8 @@ pub(crate) fn wirewise() -> Result<PathBuf> {
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    env::split_paths(&path).chain(more).map(|directory| directory.join(name)).find(|program| program.is_file())
+    env::split_paths(&path)
+        .chain(more)
+        .map(|directory| directory.join(name))
+        .find(|program| program.is_file())
 }

@@ -17,7 +17,15 @@ pub(crate) fn test(yes: bool) -> Result<()> {
     }
     show_and_run(place::cargo().args(["fmt", "--all", "--check"]))?;
     tidy::tidy()?;
-    show_and_run(place::cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"]))?;
+    show_and_run(place::cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
     // The binary first: end-to-end tests run it.
     place::wirewise()?;
     let mut tests = place::cargo();

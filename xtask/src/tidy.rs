@@ -29,19 +29,44 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("agent", &["model", "wire", "capture", "pipeline", "identity", "redact"]),
     ("mcp-server", &["model", "tools"]),
     ("assistant", &["model", "redact", "store", "shape", "tools", "mcp-server", "prompts"]),
-    ("wirewise", &["model", "redact", "store", "identity", "capture", "pipeline", "tools", "mcp-server", "agent", "assistant"]),
+    (
+        "wirewise",
+        &[
+            "model",
+            "redact",
+            "store",
+            "identity",
+            "capture",
+            "pipeline",
+            "tools",
+            "mcp-server",
+            "agent",
+            "assistant",
+        ],
+    ),
 ];
 
 /// Crates that are pure: time is an argument, and the world comes in as bytes.
 const PURE: &[&str] = &["model", "wire", "flow", "dissect", "pipeline", "redact", "shape"];
 /// What a pure crate must not link, however far below.
-const IMPURE_CRATES: &[&str] = &["tokio", "mio", "async-std", "reqwest", "hyper", "socket2", "tempfile", "chrono", "jiff"];
+const IMPURE_CRATES: &[&str] =
+    &["tokio", "mio", "async-std", "reqwest", "hyper", "socket2", "tempfile", "chrono", "jiff"];
 /// What a pure crate must not say outside of its tests.
-const IMPURE_WORDS: &[&str] = &["std::fs", "std::process", "std::thread", "SystemTime", "Instant::now", "TcpStream", "UdpSocket", "std::env::"];
+const IMPURE_WORDS: &[&str] = &[
+    "std::fs",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "Instant::now",
+    "TcpStream",
+    "UdpSocket",
+    "std::env::",
+];
 /// What `tools` must not know.
 const TOOLS_STRANGERS: &[&str] = &["axum", "hyper", "reqwest", "rmcp", "async-openai"];
 /// What `assistant` must not know: packets.
-const ASSISTANT_STRANGERS: &[&str] = &["wirewise-wire", "wirewise-flow", "wirewise-dissect", "wirewise-pipeline", "wirewise-capture"];
+const ASSISTANT_STRANGERS: &[&str] =
+    &["wirewise-wire", "wirewise-flow", "wirewise-dissect", "wirewise-pipeline", "wirewise-capture"];
 
 pub(crate) fn tidy() -> Result<()> {
     let mut faults = Vec::new();
@@ -58,30 +83,39 @@ pub(crate) fn tidy() -> Result<()> {
 /// Dependencies of our crates against [`LAYERS`] and the absences, from cargo's own metadata.
 fn layers(faults: &mut Vec<String>) -> Result<()> {
     let metadata = MetadataCommand::new().current_dir(place::root()).exec().context("read cargo metadata")?;
-    let ours: BTreeMap<&str, _> = metadata.workspace_packages().into_iter().map(|package| (package.name.as_str(), package)).collect();
-    let allowed: BTreeMap<&str, BTreeSet<&str>> = LAYERS.iter().map(|(name, below)| (*name, below.iter().copied().collect())).collect();
+    let ours: BTreeMap<&str, _> =
+        metadata.workspace_packages().into_iter().map(|package| (package.name.as_str(), package)).collect();
+    let allowed: BTreeMap<&str, BTreeSet<&str>> =
+        LAYERS.iter().map(|(name, below)| (*name, below.iter().copied().collect())).collect();
     for (name, package) in &ours {
         let short = short(name);
         if matches!(short, "xtask" | "testkit") {
             continue;
         }
         let Some(below) = allowed.get(short) else {
-            faults.push(format!("{name} has no place in the layers: give it one in xtask and in ARCHITECTURE.md"));
+            faults.push(format!(
+                "{name} has no place in the layers: give it one in xtask and in ARCHITECTURE.md"
+            ));
             continue;
         };
-        for dependency in package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal) {
+        for dependency in
+            package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal)
+        {
             if ours.contains_key(dependency.name.as_str()) && !below.contains(self::short(&dependency.name)) {
                 faults.push(format!("{name} depends on {}, which does not lie below it", dependency.name));
             }
         }
     }
     let resolve = metadata.resolve.as_ref().context("cargo metadata resolves dependencies")?;
-    let names: BTreeMap<_, &str> = metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
+    let names: BTreeMap<_, &str> =
+        metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
     let edges: BTreeMap<_, Vec<_>> = resolve
         .nodes
         .iter()
         .map(|node| {
-            let normal = |dependency: &&cargo_metadata::NodeDep| dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal);
+            let normal = |dependency: &&cargo_metadata::NodeDep| {
+                dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
+            };
             (&node.id, node.deps.iter().filter(normal).map(|dependency| &dependency.pkg).collect())
         })
         .collect();
@@ -120,7 +154,9 @@ fn short(name: &str) -> &str {
 fn words(faults: &mut Vec<String>) -> Result<()> {
     for pure in PURE {
         for file in sources(&place::root().join("crates").join(pure).join("src"))? {
-            if file.file_name().is_some_and(|name| name == "tests.rs") || file.components().any(|part| part.as_os_str() == "tests") {
+            if file.file_name().is_some_and(|name| name == "tests.rs")
+                || file.components().any(|part| part.as_os_str() == "tests")
+            {
                 continue;
             }
             let text = fs::read_to_string(&file)?;
@@ -179,10 +215,14 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
 fn deny() -> Result<()> {
     let program = if place::require_all() {
         install::cargo_tool("cargo-deny", DENY)?
-    } else if let Some(program) = place::find_program("cargo-deny").or_else(|| Some(place::tools().join("cargo/bin/cargo-deny")).filter(|program| program.is_file())) {
+    } else if let Some(program) = place::find_program("cargo-deny")
+        .or_else(|| Some(place::tools().join("cargo/bin/cargo-deny")).filter(|program| program.is_file()))
+    {
         program
     } else {
-        eprintln!("SKIPPED(cargo-deny): not installed; `cargo install cargo-deny`, or WIREWISE_REQUIRE=all, brings it");
+        eprintln!(
+            "SKIPPED(cargo-deny): not installed; `cargo install cargo-deny`, or WIREWISE_REQUIRE=all, brings it"
+        );
         return Ok(());
     };
     let mut command = std::process::Command::new(program);

@@ -52,7 +52,9 @@ pub struct ModelConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ModelConfigError {
     /// A model was named, and no endpoint.
-    #[error("WIREWISE_MODEL names a model, but OPENAI_BASE_URL names no endpoint: set it, e.g. to http://127.0.0.1:11434/v1")]
+    #[error(
+        "WIREWISE_MODEL names a model, but OPENAI_BASE_URL names no endpoint: set it, e.g. to http://127.0.0.1:11434/v1"
+    )]
     NoEndpoint,
     /// The endpoint is no address.
     #[error("OPENAI_BASE_URL is no http or https address: {0}")]
@@ -62,11 +64,18 @@ pub enum ModelConfigError {
 impl ModelConfig {
     /// Reads `WIREWISE_MODEL`, `OPENAI_BASE_URL`, `OPENAI_API_KEY` through `variable`. `None` where no model is
     /// named, whatever else is set.
-    pub fn from_environment(variable: impl Fn(&str) -> Option<String>, allow_payloads: bool) -> Result<Option<Self>, ModelConfigError> {
-        let set = |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    pub fn from_environment(
+        variable: impl Fn(&str) -> Option<String>,
+        allow_payloads: bool,
+    ) -> Result<Option<Self>, ModelConfigError> {
+        let set = |name: &str| {
+            variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
         let Some(name) = set("WIREWISE_MODEL") else { return Ok(None) };
         let base_url = set("OPENAI_BASE_URL").ok_or(ModelConfigError::NoEndpoint)?;
-        if !reqwest::Url::parse(&base_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        if !reqwest::Url::parse(&base_url)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        {
             return Err(ModelConfigError::BadEndpoint(base_url));
         }
         let api_key = set("OPENAI_API_KEY").map(|key| crate::token::Token::from_text(&key));
@@ -102,7 +111,8 @@ impl Model {
             .connect_timeout(Duration::from_secs(10))
             .build()?;
         let key = config.api_key.as_ref().map_or("", |key| key.reveal());
-        let openai = OpenAIConfig::new().with_api_base(config.base_url.trim_end_matches('/')).with_api_key(key);
+        let openai =
+            OpenAIConfig::new().with_api_base(config.base_url.trim_end_matches('/')).with_api_key(key);
         debug_assert_eq!(openai.api_base(), config.base_url.trim_end_matches('/'));
         Ok(Self { client: Client::build(http, openai), config })
     }
@@ -118,13 +128,16 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Option<ModelConfig>, ModelConfigError> {
-        let find = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let find =
+            |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         ModelConfig::from_environment(find, false)
     }
 
     #[test]
     fn a_key_alone_configures_nothing() {
-        assert!(read(&[("OPENAI_API_KEY", "sk-x"), ("OPENAI_BASE_URL", "http://h/v1")]).expect("fine").is_none());
+        assert!(
+            read(&[("OPENAI_API_KEY", "sk-x"), ("OPENAI_BASE_URL", "http://h/v1")]).expect("fine").is_none()
+        );
         assert!(read(&[("OPENAI_API_KEY", "sk-x"), ("WIREWISE_MODEL", " ")]).expect("fine").is_none());
     }
 
@@ -133,7 +146,11 @@ mod tests {
         assert!(matches!(read(&[("WIREWISE_MODEL", "m")]), Err(ModelConfigError::NoEndpoint)));
         let bad = [("WIREWISE_MODEL", "m"), ("OPENAI_BASE_URL", "file:///etc/passwd")];
         assert!(matches!(read(&bad), Err(ModelConfigError::BadEndpoint(_))));
-        let good = [("WIREWISE_MODEL", "m"), ("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1"), ("OPENAI_API_KEY", "sk-x")];
+        let good = [
+            ("WIREWISE_MODEL", "m"),
+            ("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1"),
+            ("OPENAI_API_KEY", "sk-x"),
+        ];
         let config = read(&good).expect("fine").expect("configured");
         assert_eq!(config.host(), "127.0.0.1:11434");
         assert!(!format!("{config:?}").contains("sk-x"));

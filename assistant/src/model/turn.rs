@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use async_openai::types::chat::{
-    ChatCompletionMessageToolCalls, ChatCompletionRequestAssistantMessage, ChatCompletionRequestAssistantMessageContent,
-    ChatCompletionRequestMessage, ChatCompletionRequestSystemMessage, ChatCompletionRequestToolMessage,
-    ChatCompletionRequestToolMessageContent, ChatCompletionRequestUserMessage, ChatCompletionTool, ChatCompletionTools,
-    FunctionObject,
+    ChatCompletionMessageToolCalls, ChatCompletionRequestAssistantMessage,
+    ChatCompletionRequestAssistantMessageContent, ChatCompletionRequestMessage,
+    ChatCompletionRequestSystemMessage, ChatCompletionRequestToolMessage,
+    ChatCompletionRequestToolMessageContent, ChatCompletionRequestUserMessage, ChatCompletionTool,
+    ChatCompletionTools, FunctionObject,
 };
 use serde_json::Value;
 use wirewise_model::Viewer;
@@ -59,13 +60,27 @@ pub enum TurnFailed {
 
 impl Model {
     /// Asks `question` after `system`, running tools for `viewer` on `dataset`.
-    pub async fn turn(&self, system: String, question: &str, toolbox: &Toolbox, viewer: &Viewer, dataset: &str) -> Result<Turned, TurnFailed> {
+    pub async fn turn(
+        &self,
+        system: String,
+        question: &str,
+        toolbox: &Toolbox,
+        viewer: &Viewer,
+        dataset: &str,
+    ) -> Result<Turned, TurnFailed> {
         let whole = self.config().limits.turn;
         let turn = self.rounds(system, question, toolbox, viewer, dataset);
         tokio::time::timeout(whole, turn).await.unwrap_or(Err(TurnFailed::TimedOut(whole.as_secs())))
     }
 
-    async fn rounds(&self, system: String, question: &str, toolbox: &Toolbox, viewer: &Viewer, dataset: &str) -> Result<Turned, TurnFailed> {
+    async fn rounds(
+        &self,
+        system: String,
+        question: &str,
+        toolbox: &Toolbox,
+        viewer: &Viewer,
+        dataset: &str,
+    ) -> Result<Turned, TurnFailed> {
         let limits = self.config().limits;
         let tools = offered(viewer);
         let mut messages: Vec<ChatCompletionRequestMessage> = vec![
@@ -85,7 +100,12 @@ impl Model {
                 Ok(Err(NoReply::TooLong)) => return Err(TurnFailed::TooLong),
                 Ok(Ok(reply)) => reply,
             };
-            tracing::debug!(round, calls = reply.calls.len(), took_ms = began.elapsed().as_millis() as u64, "model replied");
+            tracing::debug!(
+                round,
+                calls = reply.calls.len(),
+                took_ms = began.elapsed().as_millis() as u64,
+                "model replied"
+            );
             if reply.calls.is_empty() {
                 match founded(&reply.text, &turned.evidence) {
                     Ok(()) => {
@@ -96,7 +116,9 @@ impl Model {
                         mends += 1;
                         let fault = Mend { fault: &fault }.render();
                         messages.push(said(&reply));
-                        messages.push(ChatCompletionRequestUserMessage { content: fault.into(), name: None }.into());
+                        messages.push(
+                            ChatCompletionRequestUserMessage { content: fault.into(), name: None }.into(),
+                        );
                     }
                     Err(fault) => return Err(TurnFailed::Unfounded(fault)),
                 }
@@ -105,9 +127,13 @@ impl Model {
             messages.push(said(&reply));
             for call in reply.calls {
                 let result = if turned.tools.len() < limits.tool_calls {
-                    run(&call.function.name, &call.function.arguments, toolbox, viewer, dataset, &mut turned).await?
+                    run(&call.function.name, &call.function.arguments, toolbox, viewer, dataset, &mut turned)
+                        .await?
                 } else {
-                    format!("refused: this turn has used its {} tool calls; answer from what you have", limits.tool_calls)
+                    format!(
+                        "refused: this turn has used its {} tool calls; answer from what you have",
+                        limits.tool_calls
+                    )
                 };
                 messages.push(
                     ChatCompletionRequestToolMessage {
@@ -140,7 +166,14 @@ fn offered(viewer: &Viewer) -> Vec<ChatCompletionTools> {
 }
 
 /// Runs one tool for the model; what it can mend comes back as text.
-async fn run(name: &str, arguments: &str, toolbox: &Toolbox, viewer: &Viewer, dataset: &str, turned: &mut Turned) -> Result<String, TurnFailed> {
+async fn run(
+    name: &str,
+    arguments: &str,
+    toolbox: &Toolbox,
+    viewer: &Viewer,
+    dataset: &str,
+    turned: &mut Turned,
+) -> Result<String, TurnFailed> {
     let text = if arguments.trim().is_empty() { "{}" } else { arguments };
     let mut arguments: Value = match serde_json::from_str(text) {
         Ok(arguments @ Value::Object(_)) => arguments,
@@ -175,7 +208,8 @@ async fn run(name: &str, arguments: &str, toolbox: &Toolbox, viewer: &Viewer, da
 fn said(reply: &Reply) -> ChatCompletionRequestMessage {
     let calls: Vec<_> = reply.calls.iter().cloned().map(ChatCompletionMessageToolCalls::Function).collect();
     ChatCompletionRequestAssistantMessage {
-        content: (!reply.text.is_empty()).then(|| ChatCompletionRequestAssistantMessageContent::Text(reply.text.clone())),
+        content: (!reply.text.is_empty())
+            .then(|| ChatCompletionRequestAssistantMessageContent::Text(reply.text.clone())),
         tool_calls: (!calls.is_empty()).then_some(calls),
         ..Default::default()
     }
@@ -188,7 +222,10 @@ fn founded(text: &str, evidence: &[Evidence]) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("it is empty".to_owned());
     }
-    let known: BTreeSet<&str> = evidence.iter().flat_map(|evidence| evidence.citations.iter().map(|citation| citation.id.as_str())).collect();
+    let known: BTreeSet<&str> = evidence
+        .iter()
+        .flat_map(|evidence| evidence.citations.iter().map(|citation| citation.id.as_str()))
+        .collect();
     let cited = check_citations(text, &known)?;
     if cited.is_empty() && !known.is_empty() {
         return Err("it cites nothing, though the tools returned calls that could be cited".to_owned());

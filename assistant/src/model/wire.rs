@@ -3,7 +3,8 @@
 use async_openai::error::OpenAIError;
 use async_openai::types::chat::{
     ChatCompletionMessageToolCall, ChatCompletionMessageToolCalls, ChatCompletionRequestMessage,
-    ChatCompletionTools, CreateChatCompletionRequest, CreateChatCompletionResponse, FinishReason, FunctionCall,
+    ChatCompletionTools, CreateChatCompletionRequest, CreateChatCompletionResponse, FinishReason,
+    FunctionCall,
 };
 use futures::StreamExt;
 
@@ -33,7 +34,11 @@ pub(super) enum NoReply {
 
 impl Model {
     /// Sends the conversation, streamed. An endpoint that answers without a stream is asked once more without.
-    pub(super) async fn say(&self, messages: &[ChatCompletionRequestMessage], tools: &[ChatCompletionTools]) -> Result<Reply, NoReply> {
+    pub(super) async fn say(
+        &self,
+        messages: &[ChatCompletionRequestMessage],
+        tools: &[ChatCompletionTools],
+    ) -> Result<Reply, NoReply> {
         let request = CreateChatCompletionRequest {
             model: self.config().name.clone(),
             messages: messages.to_vec(),
@@ -74,7 +79,8 @@ impl Model {
     }
 
     async fn say_plainly(&self, request: CreateChatCompletionRequest) -> Result<Reply, NoReply> {
-        let response: CreateChatCompletionResponse = self.client.chat().create(request).await.map_err(refused)?;
+        let response: CreateChatCompletionResponse =
+            self.client.chat().create(request).await.map_err(refused)?;
         let Some(choice) = response.choices.into_iter().next() else {
             return Err(NoReply::Cut("the reply has no choices".to_owned()));
         };
@@ -82,21 +88,30 @@ impl Model {
             ChatCompletionMessageToolCalls::Function(call) => Some(call),
             ChatCompletionMessageToolCalls::Custom(_) => None,
         });
-        let reply = Reply { text: choice.message.content.unwrap_or_default(), calls: calls.take(MOST_CALLS).collect() };
+        let reply = Reply {
+            text: choice.message.content.unwrap_or_default(),
+            calls: calls.take(MOST_CALLS).collect(),
+        };
         if reply.text.len() > MOST_TEXT { Err(NoReply::TooLong) } else { Ok(reply) }
     }
 }
 
 impl Reply {
     /// Adds a piece of a tool call to the call that it belongs to.
-    fn add(&mut self, part: async_openai::types::chat::ChatCompletionMessageToolCallChunk) -> Result<(), NoReply> {
+    fn add(
+        &mut self,
+        part: async_openai::types::chat::ChatCompletionMessageToolCallChunk,
+    ) -> Result<(), NoReply> {
         let at = part.index as usize;
         if at >= MOST_CALLS {
             return Err(NoReply::TooLong);
         }
         while self.calls.len() <= at {
             let empty = FunctionCall { name: String::new(), arguments: String::new() };
-            self.calls.push(ChatCompletionMessageToolCall { id: format!("call_{}", self.calls.len()), function: empty });
+            self.calls.push(ChatCompletionMessageToolCall {
+                id: format!("call_{}", self.calls.len()),
+                function: empty,
+            });
         }
         let call = &mut self.calls[at];
         if let Some(id) = part.id.filter(|id| !id.is_empty()) {
@@ -106,7 +121,11 @@ impl Reply {
             call.function.name.push_str(&function.name.unwrap_or_default());
             call.function.arguments.push_str(&function.arguments.unwrap_or_default());
         }
-        if call.function.arguments.len() + call.function.name.len() > MOST_TEXT { Err(NoReply::TooLong) } else { Ok(()) }
+        if call.function.arguments.len() + call.function.name.len() > MOST_TEXT {
+            Err(NoReply::TooLong)
+        } else {
+            Ok(())
+        }
     }
 }
 

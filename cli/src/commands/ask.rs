@@ -15,7 +15,8 @@ pub(crate) fn run(config: &Config, ask: Ask) -> Result<()> {
     let config = scratch.as_ref().map_or(config, |scratch| &scratch.config);
     runtime()?.block_on(async {
         let reach = Reach::to_read(config).await?;
-        let question = Question { question: ask.question.join(" "), dataset: config.dataset().map(str::to_owned) };
+        let question =
+            Question { question: ask.question.join(" "), dataset: config.dataset().map(str::to_owned) };
         let answer = reach.ask(&question).await?;
         output::document(config.format(), &json!(answer), &told(&answer))
     })

@@ -55,7 +55,9 @@ fn conditions(calls: &Calls) -> Result<String> {
     }
     if let Some(service) = &calls.service {
         let name = sql_text(service);
-        conditions.push(format!("(client_workload = {name} OR server_workload = {name} OR server_service = {name})"));
+        conditions.push(format!(
+            "(client_workload = {name} OR server_workload = {name} OR server_service = {name})"
+        ));
     }
     if let Some(protocol) = &calls.protocol {
         conditions.push(format!("protocol = {}", sql_text(protocol)));
@@ -115,12 +117,22 @@ fn writeln(line: &str) -> Result<()> {
 fn line(row: &Row) -> String {
     let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
     let time = text("started_at").split_once('T').map_or("", |(_, time)| time.get(..12).unwrap_or(time));
-    let took = row.get("duration_ms").and_then(Value::as_f64).map_or_else(|| "-".to_owned(), |took| format!("{took:.1}ms"));
+    let took = row
+        .get("duration_ms")
+        .and_then(Value::as_f64)
+        .map_or_else(|| "-".to_owned(), |took| format!("{took:.1}ms"));
     let status = if text("status").is_empty() { text("outcome") } else { text("status") };
     let error = if text("error").is_empty() { String::new() } else { format!("  {}", text("error")) };
     let line = format!(
         "{time} {:6} {:>12} {:>9}  {} -> {}  {} {}{error}  {}",
-        text("protocol"), status, took, text("client_workload"), text("server_workload"), text("operation"), text("target"), text("call_id")
+        text("protocol"),
+        status,
+        took,
+        text("client_workload"),
+        text("server_workload"),
+        text("operation"),
+        text("target"),
+        text("call_id")
     );
     printable(&line).replace(['\n', '\t'], " ")
 }

@@ -56,15 +56,25 @@ pub(crate) fn import(config: &Config, import: &Import) -> Result<Imported> {
     let first = sources.first().context("a file is named")?.capture_id();
     let dataset = runtime.block_on(dataset(&reach, config.dataset(), &import.files[0], &first.0))?;
     let known = runtime.block_on(reach.captures_if_any(&dataset))?;
-    let mut imported = Imported { dataset: dataset.clone(), files: Vec::new(), ledger: Ledger::default(), seconds: 0.0 };
-    let mut sink = StoreSink { reach: reach.clone(), runtime: runtime.handle().clone(), stored: Books::new(Stage::Store) };
+    let mut imported =
+        Imported { dataset: dataset.clone(), files: Vec::new(), ledger: Ledger::default(), seconds: 0.0 };
+    let mut sink = StoreSink {
+        reach: reach.clone(),
+        runtime: runtime.handle().clone(),
+        stored: Books::new(Stage::Store),
+    };
     for (path, source) in import.files.iter().zip(sources) {
         let id = source.capture_id();
         if known.iter().any(|capture| capture.id == id && capture.complete) {
             imported.files.push(File { path: path.clone(), report: None });
             continue;
         }
-        let options = ImportOptions { dataset: dataset.clone(), names: names.clone(), limits: Limits::default(), key: key.clone() };
+        let options = ImportOptions {
+            dataset: dataset.clone(),
+            names: names.clone(),
+            limits: Limits::default(),
+            key: key.clone(),
+        };
         let bar = progress_bar(path);
         let report = wirewise_agent::import(path, source, &options, &mut sink, |progress| {
             bar.set_length(progress.total_bytes);
@@ -86,20 +96,31 @@ pub(crate) fn import(config: &Config, import: &Import) -> Result<Imported> {
 /// The names that the user gave.
 pub(crate) fn names(path: Option<&Path>) -> Result<Option<NamesFile>> {
     let Some(path) = path else { return Ok(None) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("read names from {}", path.display()))?;
-    let names = wirewise_identity::parse_names(&text).with_context(|| format!("understand the names in {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("read names from {}", path.display()))?;
+    let names = wirewise_identity::parse_names(&text)
+        .with_context(|| format!("understand the names in {}", path.display()))?;
     Ok(Some(names))
 }
 
 /// The data set that was named; else one after the first file, its own unless it holds that very file.
 async fn dataset(reach: &Reach, named: Option<&str>, file: &Path, capture: &str) -> Result<String> {
     if let Some(named) = named {
-        let plain = !named.is_empty() && named.len() <= LONGEST_NAME && named.bytes().all(is_plain) && !named.starts_with('.');
+        let plain = !named.is_empty()
+            && named.len() <= LONGEST_NAME
+            && named.bytes().all(is_plain)
+            && !named.starts_with('.');
         if !plain {
-            return Err(WrongUsage(format!("`{named}` cannot name a data set: letters, digits, `.`, `_` and `-`, at most {LONGEST_NAME}")).into());
+            return Err(WrongUsage(format!(
+                "`{named}` cannot name a data set: letters, digits, `.`, `_` and `-`, at most {LONGEST_NAME}"
+            ))
+            .into());
         }
         if named == LIVE {
-            return Err(WrongUsage("`live` is the data set of live capture: give the import another name".to_owned()).into());
+            return Err(WrongUsage(
+                "`live` is the data set of live capture: give the import another name".to_owned(),
+            )
+            .into());
         }
         return Ok(named.to_owned());
     }
@@ -128,7 +149,11 @@ fn stem(file: &Path) -> String {
     for ending in [".gz", ".pcapng", ".pcap", ".cap"] {
         stem = stem.strip_suffix(ending).unwrap_or(stem);
     }
-    let plain: String = stem.chars().map(|char| if char.is_ascii() && is_plain(char as u8) { char } else { '_' }).take(LONGEST_NAME - 6).collect();
+    let plain: String = stem
+        .chars()
+        .map(|char| if char.is_ascii() && is_plain(char as u8) { char } else { '_' })
+        .take(LONGEST_NAME - 6)
+        .collect();
     let plain = plain.trim_start_matches('.');
     if plain.is_empty() { "capture".to_owned() } else { plain.to_owned() }
 }
@@ -137,7 +162,8 @@ fn progress_bar(path: &Path) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {eta}").expect("a constant template");
+    let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {eta}")
+        .expect("a constant template");
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     ProgressBar::new(0).with_style(style).with_message(output::printable(&name))
 }
@@ -193,16 +219,32 @@ impl Imported {
                 text.push_str(&format!("{}: imported before, nothing added\n", file.path.display()));
                 continue;
             };
-            text.push_str(&format!("{}: {} frames, {} calls, {} flows\n", file.path.display(), report.frames, report.calls, report.flows));
+            text.push_str(&format!(
+                "{}: {} frames, {} calls, {} flows\n",
+                file.path.display(),
+                report.frames,
+                report.calls,
+                report.flows
+            ));
             for warning in &report.warnings {
                 text.push_str(&format!("  warning: {warning}\n"));
             }
         }
         text.push_str(&format!("data set {}, {:.2} s\n", self.dataset, self.seconds));
         for books in &self.ledger.stages {
-            text.push_str(&format!("  {:8} {:>12} {} in, {:>12} out", books.stage.name(), books.taken_in, books.stage.unit().name(), books.passed_on));
+            text.push_str(&format!(
+                "  {:8} {:>12} {} in, {:>12} out",
+                books.stage.name(),
+                books.taken_in,
+                books.stage.unit().name(),
+                books.passed_on
+            ));
             for (reason, count) in &books.reasons {
-                text.push_str(&format!("; {}{} {count}", if reason.loss { "LOST " } else { "" }, reason.name));
+                text.push_str(&format!(
+                    "; {}{} {count}",
+                    if reason.loss { "LOST " } else { "" },
+                    reason.name
+                ));
             }
             text.push('\n');
         }

@@ -10,6 +10,8 @@ use crate::reach::Reach;
 pub(crate) fn run(config: &Config) -> Result<()> {
     runtime()?.block_on(async {
         let reach = Reach::to_read(config).await?;
-        wirewise_mcp_server::serve_stdio(std::sync::Arc::new(reach)).await.context("serve MCP on standard input and output")
+        wirewise_mcp_server::serve_stdio(std::sync::Arc::new(reach))
+            .await
+            .context("serve MCP on standard input and output")
     })
 }

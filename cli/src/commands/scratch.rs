@@ -17,7 +17,8 @@ pub(crate) struct Scratch {
 
 /// Imports `file` into a directory of its own.
 pub(crate) fn import(config: &Config, file: &Path) -> Result<Scratch> {
-    let directory = tempfile::Builder::new().prefix("wirewise-").tempdir().context("make a directory for a while")?;
+    let directory =
+        tempfile::Builder::new().prefix("wirewise-").tempdir().context("make a directory for a while")?;
     let mut config = config.clone();
     config.data = directory.path().join("data");
     config.common.url = None;

@@ -25,7 +25,10 @@ const MOST_PACKETS: usize = 1_000_000;
 pub(crate) fn run(config: &Config, show: Show) -> Result<()> {
     let prefix = show.id.trim();
     if prefix.len() < 2 || !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(WrongUsage(format!("`{prefix}` is no id: they begin with c (calls) or f (flows), as in c01k...")).into());
+        return Err(WrongUsage(format!(
+            "`{prefix}` is no id: they begin with c (calls) or f (flows), as in c01k..."
+        ))
+        .into());
     }
     runtime()?.block_on(async {
         let reach = Reach::to_read(config).await?;
@@ -52,12 +55,18 @@ async fn find(reach: &Reach, config: &Config, prefix: &str) -> Result<Found> {
     let (kind, table, column) = match prefix.as_bytes()[0] {
         b'c' => ("call", "calls", "call_id"),
         b'f' => ("flow", "flows", "flow_id"),
-        _ => return Err(WrongUsage(format!("`{prefix}` is no id: they begin with c (calls) or f (flows)")).into()),
+        _ => {
+            return Err(
+                WrongUsage(format!("`{prefix}` is no id: they begin with c (calls) or f (flows)")).into()
+            );
+        }
     };
     let low = sql_text(prefix);
     // Ids are digits and lower-case letters: `{` sorts after all of them.
     let high = sql_text(&format!("{prefix}{{"));
-    let sql = format!("SELECT * FROM {table} WHERE {column} >= {low} AND {column} < {high} ORDER BY {column} LIMIT 6");
+    let sql = format!(
+        "SELECT * FROM {table} WHERE {column} >= {low} AND {column} < {high} ORDER BY {column} LIMIT 6"
+    );
     let mut found = Vec::new();
     for dataset in reach.datasets(config.dataset()).await? {
         for row in reach.all(&sql, Some(&dataset)).await? {
@@ -111,34 +120,51 @@ async fn packets(reach: &Reach, found: &Found, out: &Path) -> Result<()> {
     let capture_id = found.row.get("capture_id").and_then(Value::as_str).unwrap_or_default();
     let captures = reach.captures(&found.dataset).await?;
     let capture = captures.iter().find(|capture| capture.id.0 == capture_id);
-    let capture = capture.with_context(|| format!("the data set {} no longer knows the capture {capture_id}", found.dataset))?;
+    let capture = capture.with_context(|| {
+        format!("the data set {} no longer knows the capture {capture_id}", found.dataset)
+    })?;
     let Some(path) = &capture.path else {
-        bail!("{} was heard live, and packets of live capture are not kept: import a capture file to have them", found.id);
+        bail!(
+            "{} was heard live, and packets of live capture are not kept: import a capture file to have them",
+            found.id
+        );
     };
-    let numbers = if found.kind == "call" { numbers_of_call(&found.row) } else { numbers_of_flow(&found.row, Path::new(path))? };
+    let numbers = if found.kind == "call" {
+        numbers_of_call(&found.row)
+    } else {
+        numbers_of_flow(&found.row, Path::new(path))?
+    };
     if numbers.is_empty() {
         bail!("{} names no packets", found.id);
     }
     let frames = extracted(capture, Path::new(path), &numbers)?;
-    write_pcapng_file(out, frames.iter().map(wirewise_capture::OwnedFrame::as_frame)).with_context(|| format!("write {}", out.display()))?;
+    write_pcapng_file(out, frames.iter().map(wirewise_capture::OwnedFrame::as_frame))
+        .with_context(|| format!("write {}", out.display()))?;
     println!("{} packets of {} written to {}", frames.len(), found.id, out.display());
     Ok(())
 }
 
-fn extracted(capture: &CaptureInfo, path: &Path, numbers: &BTreeSet<PacketNumber>) -> Result<Vec<wirewise_capture::OwnedFrame>> {
+fn extracted(
+    capture: &CaptureInfo,
+    path: &Path,
+    numbers: &BTreeSet<PacketNumber>,
+) -> Result<Vec<wirewise_capture::OwnedFrame>> {
     let numbers: Vec<PacketNumber> = numbers.iter().copied().collect();
     extract(path, &capture.id, &numbers).with_context(|| format!("read the packets from {}", path.display()))
 }
 
 fn numbers_of_call(row: &Row) -> BTreeSet<PacketNumber> {
-    let lists = ["request_frames", "response_frames"].into_iter().filter_map(|column| row.get(column)?.as_array());
+    let lists =
+        ["request_frames", "response_frames"].into_iter().filter_map(|column| row.get(column)?.as_array());
     lists.flatten().filter_map(Value::as_u64).map(PacketNumber).collect()
 }
 
 /// The packets of a flow: those between its ends, from its first to its last time.
 fn numbers_of_flow(row: &Row, path: &Path) -> Result<BTreeSet<PacketNumber>> {
     let text = |column: &str| row.get(column).and_then(Value::as_str).unwrap_or_default();
-    let port = |column: &str| row.get(column).and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
+    let port = |column: &str| {
+        row.get(column).and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok()).unwrap_or(0)
+    };
     let ip = |column: &str| text(column).parse::<IpAddr>().with_context(|| format!("understand {column}"));
     let (client, server) = ((ip("client_ip")?, port("client_port")), (ip("server_ip")?, port("server_port")));
     let (from, to) = (text("started_at").to_owned(), text("ended_at").to_owned());

@@ -31,12 +31,15 @@ pub(crate) fn run(config: &Config, up: Up) -> Result<()> {
     let names = import::names(up.names.as_deref().or(config.file.names.as_deref()))?;
     let live = if up.no_capture { None } else { Some(open(&up, address)?) };
     // From here on we are the user who called, and have nothing that the rings do not need.
-    if let Some(caller) = wirewise_capture::become_caller().context("give up the privileges that the rings needed")? {
+    if let Some(caller) =
+        wirewise_capture::become_caller().context("give up the privileges that the rings needed")?
+    {
         eprintln!("Capturing as {}, uid {}.", caller.name.as_deref().unwrap_or("the caller"), caller.uid);
     }
     let key = wirewise_agent::load_key(&wirewise_agent::key_path(None)?)?;
     runtime()?.block_on(async {
-        let listen = Listen { address, tls: tls(config, &up), public_hosts: config.file.public_hosts.clone() };
+        let listen =
+            Listen { address, tls: tls(config, &up), public_hosts: config.file.public_hosts.clone() };
         let bound = Bound::bind(listen).await?;
         let store = Store::open(&config.data, config.store_options()).await?;
         let here = Here::new(store, config)?;
@@ -53,7 +56,9 @@ pub(crate) fn run(config: &Config, up: Up) -> Result<()> {
         let shared = Shared {
             assistant: here.assistant.clone(),
             store: Arc::clone(&here.store),
-            capture: Arc::new(move || described(seen.lock().expect("nobody panics with it").as_ref().map(LiveHandle::status))),
+            capture: Arc::new(move || {
+                described(seen.lock().expect("nobody panics with it").as_ref().map(LiveHandle::status))
+            }),
         };
         let stop = async {
             if let Err(error) = demo::stopped().await {
@@ -63,7 +68,8 @@ pub(crate) fn run(config: &Config, up: Up) -> Result<()> {
         let served = bound.serve(shared, token, stop).await;
         let handle = capture.lock().expect("nobody panics with it").take();
         if let Some(handle) = handle {
-            let report = tokio::task::spawn_blocking(move || handle.stop(DRAIN)).await.context("stop capturing")?;
+            let report =
+                tokio::task::spawn_blocking(move || handle.stop(DRAIN)).await.context("stop capturing")?;
             if !report.drained {
                 eprintln!("Not all that was heard could be stored within {} s.", DRAIN.as_secs());
             }
@@ -85,7 +91,8 @@ fn open(up: &Up, own: std::net::SocketAddr) -> Result<Live> {
         own: vec![own],
         ..Default::default()
     };
-    let live = Live::open(&options).context("capture live (`--no-capture` serves without, `wirewise import` reads files)")?;
+    let live = Live::open(&options)
+        .context("capture live (`--no-capture` serves without, `wirewise import` reads files)")?;
     if live.interfaces().is_empty() {
         bail!("there is no interface to hear");
     }
@@ -112,7 +119,8 @@ fn greet(config: &Config, bound: &Bound, token: &Token, capture: &Mutex<Option<L
     match capture.lock().expect("nobody panics with it").as_ref() {
         None => eprintln!("Not capturing."),
         Some(handle) => {
-            let names: Vec<String> = handle.status().interfaces.iter().map(|interface| interface.name.clone()).collect();
+            let names: Vec<String> =
+                handle.status().interfaces.iter().map(|interface| interface.name.clone()).collect();
             eprintln!("Hearing {}.", names.join(", "));
         }
     }
@@ -157,7 +165,9 @@ impl Sink for StoreSink {
     fn ship(&mut self, batch: Batch) -> Result<(), ShipError> {
         match self.runtime.block_on(self.store.append(batch.clone())) {
             Ok(_) => Ok(()),
-            Err(error @ (StoreError::Full { .. } | StoreError::Io { .. })) => Err(ShipError::Later { batch: Box::new(batch), source: error.into() }),
+            Err(error @ (StoreError::Full { .. } | StoreError::Io { .. })) => {
+                Err(ShipError::Later { batch: Box::new(batch), source: error.into() })
+            }
             Err(error) => Err(ShipError::Refused(error.into())),
         }
     }

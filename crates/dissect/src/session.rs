@@ -379,7 +379,9 @@ impl Session {
     /// segment that settled this may be the beginning of what follows.
     fn retry_last_segment(&mut self, side: Side, board: &mut Switchboard, out: &mut Out) {
         let waiting = &self.sides[side.index()];
-        let (State::Unknown { reprobes: 1.. }, [_, .., (begins, _)]) = (&self.state, waiting.marks.as_slice()) else {
+        let (State::Unknown { reprobes: 1.. }, [_, .., (begins, _)]) =
+            (&self.state, waiting.marks.as_slice())
+        else {
             return;
         };
         let before = begins.saturating_sub(waiting.offset).min(waiting.bytes.len() as u64);

@@ -146,8 +146,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     const MOST: usize = 5;
     const SHORT_LIST: usize = 10;
     let name = name.to_lowercase();
-    let mut scored: Vec<(f64, &str)> =
-        known.into_iter().map(|word| (likeness(&name, word), word)).collect();
+    let mut scored: Vec<(f64, &str)> = known.into_iter().map(|word| (likeness(&name, word), word)).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     let most = if scored.len() <= SHORT_LIST { SHORT_LIST } else { MOST };
     scored.into_iter().take(most).map(|(_, word)| word.to_owned()).collect()

@@ -151,7 +151,8 @@ impl Place<'_> {
 
     fn begin(&self, table: Table, hour: i64, next: &mut u64, rows: usize) -> Result<Output, StoreError> {
         let text = Timestamp::from_nanos(hour_start(hour)).rfc3339();
-        let path = format!("files/{}/{}/{}/{:08}.parquet", encode(self.dataset), table.name(), &text[..13], *next);
+        let path =
+            format!("files/{}/{}/{}/{:08}.parquet", encode(self.dataset), table.name(), &text[..13], *next);
         *next += 1;
         let full = self.dir.join(&path);
         let error = |error| StoreError::write(self.dir, "cannot make", &full, error);
@@ -160,7 +161,16 @@ impl Place<'_> {
         let file = self.disk.create(&full).map_err(error)?;
         let writer = ArrowWriter::try_new(file, table.stored_schema(), Some(properties(table, rows)))
             .map_err(|error| internal(&error))?;
-        Ok(Output { disk: self.disk.clone(), dir: self.dir.to_owned(), table, hour, path, full, rows: 0, writer })
+        Ok(Output {
+            disk: self.disk.clone(),
+            dir: self.dir.to_owned(),
+            table,
+            hour,
+            path,
+            full,
+            rows: 0,
+            writer,
+        })
     }
 }
 
@@ -256,7 +266,8 @@ impl Run {
     /// The rows up to and with a time, at least one.
     fn take(&mut self, until: i64) -> RecordBatch {
         let rows = self.rows.take().expect("a run with a head has rows");
-        let count = times(self.table, &rows).map_or(1, |times| times.partition_point(|&at| at <= until)).max(1);
+        let count =
+            times(self.table, &rows).map_or(1, |times| times.partition_point(|&at| at <= until)).max(1);
         if count < rows.num_rows() {
             self.rows = Some(rows.slice(count, rows.num_rows() - count));
         }
@@ -305,8 +316,12 @@ fn without_superseded(
 }
 
 fn times(table: Table, batch: &RecordBatch) -> Result<&[i64], StoreError> {
-    let column = batch.column_by_name(table.time()).and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>());
-    column.map(|column| &**column.values()).ok_or_else(|| StoreError::Internal(format!("{} without times", table.name())))
+    let column = batch
+        .column_by_name(table.time())
+        .and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>());
+    column
+        .map(|column| &**column.values())
+        .ok_or_else(|| StoreError::Internal(format!("{} without times", table.name())))
 }
 
 /// Cuts rows in order of time into hours; into days or months where that would make too many.
@@ -346,12 +361,24 @@ fn properties(table: Table, rows: usize) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD).expect("a level of zstd")))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_sorting_columns(Some(vec![SortingColumn { column_idx: time, descending: false, nulls_first: false }]))
+        .set_sorting_columns(Some(vec![SortingColumn {
+            column_idx: time,
+            descending: false,
+            nulls_first: false,
+        }]))
         .set_created_by("wirewise".to_owned());
     let (filtered, plain, opaque): (&[&str], &[&str], &[&str]) = match table {
         Table::Calls => (
             &["call_id", "flow_id", "trace_id"],
-            &["exchange_key", "span_id", "parent_span_id", "duration_ms", "ttfb_ms", "observed_until", "started_at"],
+            &[
+                "exchange_key",
+                "span_id",
+                "parent_span_id",
+                "duration_ms",
+                "ttfb_ms",
+                "observed_until",
+                "started_at",
+            ],
             &["exchange_key"],
         ),
         Table::Payloads => (&["call_id"], &["body", "started_at"], &["body"]),
@@ -370,7 +397,8 @@ fn properties(table: Table, rows: usize) -> WriterProperties {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(*name), false);
     }
     for name in opaque {
-        properties = properties.set_column_statistics_enabled(ColumnPath::from(*name), EnabledStatistics::None);
+        properties =
+            properties.set_column_statistics_enabled(ColumnPath::from(*name), EnabledStatistics::None);
     }
     properties.build()
 }
@@ -398,7 +426,9 @@ mod tests {
 
     #[test]
     fn times_that_are_spread_wide_share_files() {
-        let rows = |step: i64| -> Vec<(i64, usize, usize)> { (0..100).map(|row| (row * step, 0, row as usize)).collect() };
+        let rows = |step: i64| -> Vec<(i64, usize, usize)> {
+            (0..100).map(|row| (row * step, 0, row as usize)).collect()
+        };
         assert_eq!(spans(&rows(HOUR / 10)).count(), 10);
         assert_eq!(spans(&rows(HOUR)).count(), 5);
         assert_eq!(spans(&rows(400 * 24 * HOUR)).count(), 1);

@@ -144,7 +144,8 @@ impl Keeper {
             let mut state = self.shared.lock();
             for (name, dataset) in &mut state.datasets {
                 dataset.frozen = Arc::default();
-                let new = made.get(name).into_iter().flatten().map(|file| DataFile::new(&self.dir, file.clone()));
+                let new =
+                    made.get(name).into_iter().flatten().map(|file| DataFile::new(&self.dir, file.clone()));
                 Arc::make_mut(&mut dataset.files).extend(new);
             }
             state.frozen = Default::default();
@@ -183,7 +184,8 @@ impl Keeper {
             let (inputs, revised): (Vec<_>, _) = {
                 let state = self.shared.lock();
                 let Some(known) = state.datasets.get(&dataset) else { break };
-                let inputs = known.files.iter().filter(|file| paths.contains(&file.entry.path)).cloned().collect();
+                let inputs =
+                    known.files.iter().filter(|file| paths.contains(&file.entry.path)).cloned().collect();
                 (inputs, self.durable.datasets[&dataset].progress.revised.clone())
             };
             let mut manifest = self.durable.clone();
@@ -200,7 +202,8 @@ impl Keeper {
             let Some(entry) = manifest.datasets.get_mut(&dataset) else { break };
             entry.files.retain(|file| !paths.contains(&file.path));
             entry.files.extend(made.iter().cloned());
-            let change = |progress: &mut Progress| progress.superseded = progress.superseded.saturating_sub(dropped);
+            let change =
+                |progress: &mut Progress| progress.superseded = progress.superseded.saturating_sub(dropped);
             change(&mut entry.progress);
             self.commit(manifest, &dataset, &made, &|file| paths.contains(&file.path), &change)?;
         }
@@ -211,7 +214,9 @@ impl Keeper {
         for (name, dataset) in &self.durable.datasets {
             let mut tiers: BTreeMap<(Table, i64, u32), Vec<String>> = BTreeMap::new();
             for file in dataset.files.iter().filter(|file| file.bytes < LARGE) {
-                let tier = tiers.entry((file.table, file.hour, (file.bytes.max(1) >> 14).max(1).ilog(8))).or_default();
+                let tier = tiers
+                    .entry((file.table, file.hour, (file.bytes.max(1) >> 14).max(1).ilog(8)))
+                    .or_default();
                 tier.push(file.path.clone());
                 if tier.len() >= MERGE {
                     return Some((name.clone(), file.table, tier.clone()));

@@ -43,7 +43,8 @@ pub(crate) struct Entry {
 impl Entry {
     /// Frames a record.
     pub(crate) fn encode(header: Header, columns: Columns) -> Result<Self, StoreError> {
-        let internal = |error: &dyn std::fmt::Display| StoreError::Internal(format!("record of the log: {error}"));
+        let internal =
+            |error: &dyn std::fmt::Display| StoreError::Internal(format!("record of the log: {error}"));
         let size: usize = columns.iter().map(|(_, batch)| batch.get_array_memory_size()).sum();
         let mut bytes = Vec::with_capacity(size + 16 * 1024);
         bytes.extend_from_slice(&[0; FRAME]);
@@ -132,7 +133,8 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
     for entry in entries {
         let path = entry.map_err(|error| StoreError::io("cannot list", &logs, error))?.path();
         if path.extension().is_some_and(|extension| extension == "log")
-            && let Some(number) = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok())
+            && let Some(number) =
+                path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok())
         {
             found.push((number, path));
         }
@@ -164,7 +166,10 @@ pub(crate) fn replay(path: &Path, mut on: impl FnMut(Header, Columns)) -> Result
         }
         // The sum holds, so we wrote it; what cannot be read then was written by another version.
         let Some((header, columns)) = Entry::decode(&body) else {
-            return Err(StoreError::Unreadable { path: path.to_owned(), why: "a record has an unknown form".into() });
+            return Err(StoreError::Unreadable {
+                path: path.to_owned(),
+                why: "a record has an unknown form".into(),
+            });
         };
         on(header, columns);
         good += FRAME as u64 + size;
@@ -194,7 +199,8 @@ impl Log {
             Some(file) => file,
             None => self.begin()?,
         };
-        let written = records.map(|bytes| file.write_all(bytes)).collect::<Result<(), _>>().and_then(|()| file.sync());
+        let written =
+            records.map(|bytes| file.write_all(bytes)).collect::<Result<(), _>>().and_then(|()| file.sync());
         let error = match written {
             Ok(()) => {
                 self.synced = file.len();

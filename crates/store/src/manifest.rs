@@ -122,7 +122,8 @@ impl Progress {
 
     /// Remembers a batch.
     pub(crate) fn store(&mut self, capture: &CaptureId, epoch: u64, sequence: u64) {
-        let known = self.senders.iter_mut().rposition(|sender| sender.epoch == epoch && sender.capture == *capture);
+        let known =
+            self.senders.iter_mut().rposition(|sender| sender.epoch == epoch && sender.capture == *capture);
         let index = known.unwrap_or_else(|| {
             let sender = Sender { capture: capture.clone(), epoch, next: 0, beyond: BTreeSet::new() };
             self.senders.push(sender);
@@ -168,7 +169,8 @@ impl Manifest {
             Err(error) => return Err(StoreError::io("cannot read", &path, error)),
         };
         let unreadable = |why: String| StoreError::Unreadable { path: path.clone(), why };
-        let version: Version = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        let version: Version =
+            serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
         if version.schema_version > SCHEMA_VERSION {
             return Err(unreadable(format!(
                 "its schema version is {}, and this program knows versions up to {SCHEMA_VERSION}",
@@ -206,7 +208,9 @@ mod tests {
         let capture = CaptureId("a".into());
         let mut progress = Progress::default();
         progress.store(&capture, 1, 2);
-        assert!(progress.has(&capture, 1, 2) && !progress.has(&capture, 1, 1) && !progress.has(&capture, 2, 2));
+        assert!(
+            progress.has(&capture, 1, 2) && !progress.has(&capture, 1, 1) && !progress.has(&capture, 2, 2)
+        );
         progress.store(&capture, 1, 0);
         progress.store(&capture, 1, 1);
         assert_eq!(

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames,
-    RecordBatch, StringBuilder, TimestampNanosecondBuilder,
+    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, MapBuilder,
+    MapFieldNames, RecordBatch, StringBuilder, TimestampNanosecondBuilder,
 };
 use wirewise_model::{Coverage, Endpoint, Peers, Timestamp, Workload};
 use wirewise_redact::{Batch, FlowRecord, Loss, Open, Payload, Record, RecordFields};
@@ -193,8 +193,18 @@ fn ends(rows: &mut Rows, client: Endpoint, server: Endpoint) {
 }
 
 fn peers(rows: &mut Rows, peers: &Peers) {
-    for Workload { namespace, workload, kind, pod, service, container, process, node, version, name_source } in
-        [&peers.client, &peers.server]
+    for Workload {
+        namespace,
+        workload,
+        kind,
+        pod,
+        service,
+        container,
+        process,
+        node,
+        version,
+        name_source,
+    } in [&peers.client, &peers.server]
     {
         rows.maybe(namespace.as_deref());
         rows.text(workload);

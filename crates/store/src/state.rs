@@ -63,7 +63,8 @@ pub(crate) struct Segment {
 
 impl Segment {
     pub(crate) fn new(table: Table, rows: RecordBatch) -> Self {
-        let times = rows.column_by_name(table.time()).map(|column| column.as_primitive::<TimestampNanosecondType>());
+        let times =
+            rows.column_by_name(table.time()).map(|column| column.as_primitive::<TimestampNanosecondType>());
         let bounds = times.and_then(|times| Some((arrow::compute::min(times)?, arrow::compute::max(times)?)));
         let (from, to) = bounds.unwrap_or((i64::MAX, i64::MIN));
         Self { table, rows, from, to }
@@ -190,7 +191,8 @@ impl Snapshot {
         let files = self.files.iter().filter(|file| timed(file.entry.table));
         let files = files.map(|file| (file.entry.from, file.entry.to));
         let segments = self.segments.iter().flat_map(|segments| segments.iter());
-        let segments = segments.filter(|segment| timed(segment.table)).map(|segment| (segment.from, segment.to));
+        let segments =
+            segments.filter(|segment| timed(segment.table)).map(|segment| (segment.from, segment.to));
         files.chain(segments).reduce(|(from, to), (first, last)| (from.min(first), to.max(last)))
     }
 
@@ -223,7 +225,8 @@ impl State {
 
     /// Whether a batch is stored already.
     pub(crate) fn has(&self, header: &Header) -> bool {
-        let (Some(dataset), Some((epoch, sequence))) = (self.datasets.get(&header.dataset), header.place) else {
+        let (Some(dataset), Some((epoch, sequence))) = (self.datasets.get(&header.dataset), header.place)
+        else {
             return false;
         };
         dataset.progress.has(&header.capture.id, epoch, sequence)
@@ -376,7 +379,9 @@ fn note_revisions(progress: &mut Progress, rows: &RecordBatch) {
     if revisions.values().iter().all(|&revision| revision == 0) {
         return;
     }
-    let (Some(ids), Some(times)) = (rows.column_by_name("call_id"), rows.column_by_name("started_at")) else { return };
+    let (Some(ids), Some(times)) = (rows.column_by_name("call_id"), rows.column_by_name("started_at")) else {
+        return;
+    };
     let (ids, times) = (ids.as_string::<i32>(), times.as_primitive::<TimestampNanosecondType>());
     for row in (0..rows.num_rows()).filter(|&row| revisions.value(row) > 0) {
         let highest = progress.revised.0.entry((times.value(row), ids.value(row).to_owned())).or_default();
@@ -389,7 +394,9 @@ fn note_protocols(progress: &mut Progress, rows: &RecordBatch) {
     /// More words than any capture has protocols; past it a word is not offered in error texts.
     const MOST: usize = 256;
     for name in ["protocol", "carrier"] {
-        let Some(words) = rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()) else { continue };
+        let Some(words) = rows.column_by_name(name).and_then(|column| column.as_string_opt::<i32>()) else {
+            continue;
+        };
         let mut last = "";
         for row in 0..words.len() {
             let word = words.value(row);

@@ -190,7 +190,13 @@ impl Store {
         let (state, _) = recover(dir, &manifest)?;
         let engine = Engine::new(dir, options)?;
         let shared = Shared::new(state);
-        Ok(Self { dir: dir.to_owned(), shared, engine, writing: Mutex::new(None), lock: Mutex::new(Some(lock)) })
+        Ok(Self {
+            dir: dir.to_owned(),
+            shared,
+            engine,
+            writing: Mutex::new(None),
+            lock: Mutex::new(Some(lock)),
+        })
     }
 
     /// The data directory.
@@ -221,7 +227,9 @@ impl Store {
                 return Ok(Ack { duplicate: true });
             }
             let known = state.datasets.get(&header.dataset);
-            if known.is_some_and(|known| known.progress.is_too_far(&header.capture.id, batch.epoch, batch.sequence)) {
+            if known.is_some_and(|known| {
+                known.progress.is_too_far(&header.capture.id, batch.epoch, batch.sequence)
+            }) {
                 return Err(StoreError::BadBatch(format!(
                     "batch {} of {} is too far ahead of one that is missing: send the missing ones first",
                     batch.sequence, header.capture.id.0
@@ -371,7 +379,8 @@ impl Store {
         if window.to < Timestamp::MAX {
             bounds.push(format!("at < {}", sql_text(&window.to.rfc3339())));
         }
-        let filter = if bounds.is_empty() { String::new() } else { format!("WHERE {}", bounds.join(" AND ")) };
+        let filter =
+            if bounds.is_empty() { String::new() } else { format!("WHERE {}", bounds.join(" AND ")) };
         let sql = format!(
             "SELECT node, stage, reason, sum(count) AS count, min(at) AS first_at, max(at) AS last_at \
              FROM losses {filter} GROUP BY node, stage, reason ORDER BY count DESC, stage, reason, node"
@@ -435,7 +444,9 @@ fn check(header: &Header) -> Result<(), StoreError> {
         )));
     }
     if !fits(&header.capture.id.0) {
-        return Err(StoreError::BadBatch(format!("a capture's id is 1 to {NAME} bytes without control characters")));
+        return Err(StoreError::BadBatch(format!(
+            "a capture's id is 1 to {NAME} bytes without control characters"
+        )));
     }
     Ok(())
 }

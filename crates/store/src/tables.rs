@@ -61,7 +61,11 @@ impl Type {
                 Arc::new(Field::new(
                     "entries",
                     DataType::Struct(
-                        vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)].into(),
+                        vec![
+                            Field::new("key", DataType::Utf8, false),
+                            Field::new("value", DataType::Utf8, true),
+                        ]
+                        .into(),
                     ),
                     false,
                 )),
@@ -157,7 +161,10 @@ impl Table {
     /// The closed set of words that a column takes, if it is closed. `protocol` and `carrier` also take what the
     /// data hold.
     pub fn words(self, column: &str) -> Option<&'static [&'static str]> {
-        WORDS.iter().find(|(table, name, _)| *table == self && *name == column).map(|(_, _, words)| words.as_slice())
+        WORDS
+            .iter()
+            .find(|(table, name, _)| *table == self && *name == column)
+            .map(|(_, _, words)| words.as_slice())
     }
 
     /// Whether a namespace of either end bounds who may read its rows.
@@ -396,10 +403,48 @@ type Words = (Table, &'static str, Vec<&'static str>);
 
 static WORDS: LazyLock<Vec<Words>> = LazyLock::new(|| {
     const PROTOCOLS: [&str; 42] = [
-        "amqp", "cql", "diameter", "dns", "ftp", "genai", "graphql", "grpc", "http1", "http2", "icmp", "icmpv6",
-        "imap", "kafka", "ldap", "mcp", "mdns", "memcached", "mongodb", "mqtt", "mysql", "nats", "ntp", "pop3",
-        "postgres", "quic", "radius", "redis", "rtp", "sctp", "sip", "smb", "smtp", "snmp", "ssh", "stun", "syslog",
-        "tcp", "tds", "tls", "udp", "websocket",
+        "amqp",
+        "cql",
+        "diameter",
+        "dns",
+        "ftp",
+        "genai",
+        "graphql",
+        "grpc",
+        "http1",
+        "http2",
+        "icmp",
+        "icmpv6",
+        "imap",
+        "kafka",
+        "ldap",
+        "mcp",
+        "mdns",
+        "memcached",
+        "mongodb",
+        "mqtt",
+        "mysql",
+        "nats",
+        "ntp",
+        "pop3",
+        "postgres",
+        "quic",
+        "radius",
+        "redis",
+        "rtp",
+        "sctp",
+        "sip",
+        "smb",
+        "smtp",
+        "snmp",
+        "ssh",
+        "stun",
+        "syslog",
+        "tcp",
+        "tds",
+        "tls",
+        "udp",
+        "websocket",
     ];
     const TRANSPORTS: [&str; 5] = ["tcp", "udp", "sctp", "icmp", "icmpv6"];
     const NAME_SOURCES: [&str; 10] =

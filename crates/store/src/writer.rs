@@ -114,7 +114,11 @@ impl Writer {
             for answer in new.into_iter().map(|(_, answer)| answer).chain(old) {
                 let _ = answer.send(Err(match &error {
                     StoreError::Full { dir } => StoreError::Full { dir: dir.clone() },
-                    _ => StoreError::io("cannot write to the log in", &self.dir, std::io::Error::other(text.clone())),
+                    _ => StoreError::io(
+                        "cannot write to the log in",
+                        &self.dir,
+                        std::io::Error::other(text.clone()),
+                    ),
                 }));
             }
             return;

@@ -160,7 +160,13 @@ pub(crate) fn find(series: &[Vec<Bucket>]) -> Option<Change> {
                 let outside = sums[buckets].less(&inside);
                 let (n_inside, n_outside) = ((to - from) as f64, (buckets - (to - from)) as f64);
                 let Some((score, what)) = judge(&outside, &inside, n_outside, n_inside) else { continue };
-                let weight = if score > 0.0 { 1.0 } else if stays { RECOVERY } else { 0.0 };
+                let weight = if score > 0.0 {
+                    1.0
+                } else if stays {
+                    RECOVERY
+                } else {
+                    0.0
+                };
                 let said = (score.abs() - SILENT).max(0.0) * weight;
                 if said <= 0.0 {
                     continue;

@@ -88,7 +88,9 @@ impl By {
                 ("operation", "operation"),
                 ("endpoint", "endpoint"),
             ],
-            Self::Edge => &[("client_workload", "client"), ("server_workload", "server"), ("protocol", "protocol")],
+            Self::Edge => {
+                &[("client_workload", "client"), ("server_workload", "server"), ("protocol", "protocol")]
+            }
         }
     }
 }
@@ -146,9 +148,18 @@ async fn run(toolbox: &Toolbox, given: Value, viewer: &Viewer) -> Result<Evidenc
     report.counted = Some("changes");
     report.table("totals", "all calls", totals(&reader, &halves, &condition).await?);
     report.table("changes", format!("changed most, by {}", word(by)), rows.without_empty_columns());
-    report.table("statuses", "new or much more frequent outcomes", statuses(&reader, &halves, &condition, detail.pick(6, 20)).await?);
-    report.table("instances", "addresses and versions that fail, or are new", instances(&reader, &halves, &condition, detail.pick(6, 20)).await?);
-    let window = Window { from: halves.before.from.min(halves.after.from), to: halves.after.to.max(halves.before.to) };
+    report.table(
+        "statuses",
+        "new or much more frequent outcomes",
+        statuses(&reader, &halves, &condition, detail.pick(6, 20)).await?,
+    );
+    report.table(
+        "instances",
+        "addresses and versions that fail, or are new",
+        instances(&reader, &halves, &condition, detail.pick(6, 20)).await?,
+    );
+    let window =
+        Window { from: halves.before.from.min(halves.after.from), to: halves.after.to.max(halves.before.to) };
     report.finish(&reader, window).await
 }
 
@@ -191,12 +202,7 @@ async fn halves(reader: &Reader<'_>, given: &Arguments, condition: &str) -> Resu
 }
 
 fn split(window: Window, at: Timestamp, end: Timestamp, how: &'static str, change: Option<Found>) -> Halves {
-    Halves {
-        before: Window { from: window.from, to: at },
-        after: Window { from: at, to: end },
-        how,
-        change,
-    }
+    Halves { before: Window { from: window.from, to: at }, after: Window { from: at, to: end }, how, change }
 }
 
 /// What a series is of.
@@ -210,8 +216,11 @@ struct Subject {
 
 impl Subject {
     fn condition(&self) -> String {
-        let mut condition =
-            format!("server_workload = {} AND protocol = {}", sql::text(&self.server), sql::text(&self.protocol));
+        let mut condition = format!(
+            "server_workload = {} AND protocol = {}",
+            sql::text(&self.server),
+            sql::text(&self.protocol)
+        );
         if !self.operation.is_empty() || !self.endpoint.is_empty() {
             condition.push_str(&format!(
                 " AND operation = {} AND endpoint = {}",
@@ -241,7 +250,10 @@ async fn find_moment(reader: &Reader<'_>, condition: &str) -> Result<Halves, Too
         return Ok(undivided(reader.window));
     };
     let width = (last.saturating_sub(first) / BUCKETS as i64 + 1).max(1);
-    let window = Window { from: Timestamp::from_nanos(first), to: Timestamp::from_nanos(last) + Duration::from_nanos(1) };
+    let window = Window {
+        from: Timestamp::from_nanos(first),
+        to: Timestamp::from_nanos(last) + Duration::from_nanos(1),
+    };
     let rows = reader
         .read(&format!(
             "SELECT server_workload, protocol, operation, endpoint, (CAST(started_at AS BIGINT) - {first}) / {width} AS bucket, \
@@ -288,10 +300,17 @@ async fn find_moment(reader: &Reader<'_>, condition: &str) -> Result<Halves, Too
     let Some(change) = find(&series) else { return Ok(undivided(window)) };
     let subject = &subjects[change.series];
     let moment = refine(reader, subject, &change, first, width).await?;
-    let at_bucket = |place: usize| Timestamp::from_nanos(first.saturating_add(width.saturating_mul(place as i64)));
+    let at_bucket =
+        |place: usize| Timestamp::from_nanos(first.saturating_add(width.saturating_mul(place as i64)));
     let end = if change.to == BUCKETS { window.to } else { at_bucket(change.to) };
     let found = Found { moment, subject: subject.told(), what: said(&change.what), score: change.score };
-    Ok(split(window, moment, end.max(moment + Duration::from_nanos(1)), "before and after the moment found", Some(found)))
+    Ok(split(
+        window,
+        moment,
+        end.max(moment + Duration::from_nanos(1)),
+        "before and after the moment found",
+        Some(found),
+    ))
 }
 
 fn undivided(window: Window) -> Halves {
@@ -348,10 +367,15 @@ fn side(halves: &Halves) -> (String, String, String) {
 }
 
 async fn totals(reader: &Reader<'_>, halves: &Halves, condition: &str) -> Result<Table, ToolError> {
-    let mut table = Table::new(&["window", "seconds", "calls", "failed", "client_errors", "timed", "p50_ms", "p99_ms"]);
+    let mut table =
+        Table::new(&["window", "seconds", "calls", "failed", "client_errors", "timed", "p50_ms", "p99_ms"]);
     for (name, window) in [("before", halves.before), ("after", halves.after)] {
         let found = reader
-            .read(&format!("SELECT {} FROM calls WHERE {} AND {condition}", sql::aggregates(), sql::within(window)))
+            .read(&format!(
+                "SELECT {} FROM calls WHERE {} AND {condition}",
+                sql::aggregates(),
+                sql::within(window)
+            ))
             .await?;
         let Some(row) = found.first() else { continue };
         let mut values = vec![Value::from(name), rounded(window.span().as_secs_f64())];
@@ -398,15 +422,24 @@ async fn compare(
             p99a = sql::percentile("duration_ms", 99.0, &format!("{after} AND {timed}")),
         ))
         .await?;
-    let (seconds_before, seconds_after) = (halves.before.span().as_secs_f64(), halves.after.span().as_secs_f64());
+    let (seconds_before, seconds_after) =
+        (halves.before.span().as_secs_f64(), halves.after.span().as_secs_f64());
     let mut ranked: Vec<(f64, Vec<Value>)> = Vec::new();
     for row in groups.iter() {
         let Some(change) = weigh(&row, seconds_before, seconds_after) else { continue };
         let mut values: Vec<Value> = columns.iter().map(|(_, name)| row.get(name).clone()).collect();
         values.push(Value::from(change.word));
         for column in [
-            "calls_before", "calls_after", "failed_before", "failed_after", "client_errors_before",
-            "client_errors_after", "p50_before_ms", "p50_after_ms", "p99_before_ms", "p99_after_ms",
+            "calls_before",
+            "calls_after",
+            "failed_before",
+            "failed_after",
+            "client_errors_before",
+            "client_errors_after",
+            "p50_before_ms",
+            "p50_after_ms",
+            "p99_before_ms",
+            "p99_after_ms",
         ] {
             values.push(row.get(column).clone());
         }
@@ -417,8 +450,18 @@ async fn compare(
     ranked.sort_by(|left, right| right.0.total_cmp(&left.0));
     let mut names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
     names.extend([
-        "change", "calls_before", "calls_after", "failed_before", "failed_after", "client_errors_before",
-        "client_errors_after", "p50_before_ms", "p50_after_ms", "p99_before_ms", "p99_after_ms", "example",
+        "change",
+        "calls_before",
+        "calls_after",
+        "failed_before",
+        "failed_after",
+        "client_errors_before",
+        "client_errors_after",
+        "p50_before_ms",
+        "p50_after_ms",
+        "p99_before_ms",
+        "p99_after_ms",
+        "example",
     ]);
     let mut table = Table::new(&names);
     let changed = ranked.len() as u64;
@@ -494,7 +537,12 @@ fn weigh(row: &crate::table::Row<'_>, seconds_before: f64, seconds_after: f64) -
     best
 }
 
-async fn statuses(reader: &Reader<'_>, halves: &Halves, condition: &str, limit: usize) -> Result<Table, ToolError> {
+async fn statuses(
+    reader: &Reader<'_>,
+    halves: &Halves,
+    condition: &str,
+    limit: usize,
+) -> Result<Table, ToolError> {
     let (before, after, either) = side(halves);
     let found = reader
         .read(&format!(
@@ -505,7 +553,8 @@ async fn statuses(reader: &Reader<'_>, halves: &Halves, condition: &str, limit: 
             bad = sql::BAD
         ))
         .await?;
-    let (seconds_before, seconds_after) = (halves.before.span().as_secs_f64(), halves.after.span().as_secs_f64());
+    let (seconds_before, seconds_after) =
+        (halves.before.span().as_secs_f64(), halves.after.span().as_secs_f64());
     let mut table = Table { columns: found.columns.clone(), rows: Vec::new() };
     for (place, row) in found.iter().enumerate() {
         let (before, after) = (row.count("before") as f64, row.count("after") as f64);
@@ -518,7 +567,12 @@ async fn statuses(reader: &Reader<'_>, halves: &Halves, condition: &str, limit: 
     Ok(table.without_empty_columns())
 }
 
-async fn instances(reader: &Reader<'_>, halves: &Halves, condition: &str, limit: usize) -> Result<Table, ToolError> {
+async fn instances(
+    reader: &Reader<'_>,
+    halves: &Halves,
+    condition: &str,
+    limit: usize,
+) -> Result<Table, ToolError> {
     let (before, after, either) = side(halves);
     let found = reader
         .read(&format!(

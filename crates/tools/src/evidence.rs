@@ -16,6 +16,9 @@ pub const DEFAULT_TOKENS: usize = 2_000;
 /// Tokens of any result. A longer text is cut, and says so.
 pub const MOST_TOKENS: usize = 10_000;
 
+/// Tokens of all tools' definitions together: a client pays them in every conversation. Held by a test.
+pub const MOST_DEFINITIONS: usize = 4_000;
+
 /// About how many tokens a text costs: its letters by four.
 pub fn approximate_tokens(text: &str) -> usize {
     text.chars().count().div_ceil(LETTERS_A_TOKEN)

@@ -11,8 +11,26 @@ use crate::tool::ToolError;
 
 /// Words of the `protocol` column that INTERFACE names, and `http` for both of its versions.
 const PROTOCOLS: &[&str] = &[
-    "http", "http1", "http2", "grpc", "graphql", "websocket", "kafka", "amqp", "redis", "ldap", "radius", "diameter",
-    "dns", "mdns", "icmp", "icmpv6", "sctp", "tls", "tcp", "udp",
+    "http",
+    "http1",
+    "http2",
+    "grpc",
+    "graphql",
+    "websocket",
+    "kafka",
+    "amqp",
+    "redis",
+    "ldap",
+    "radius",
+    "diameter",
+    "dns",
+    "mdns",
+    "icmp",
+    "icmpv6",
+    "sctp",
+    "tls",
+    "tcp",
+    "udp",
 ];
 
 /// Which calls; everything that is `None` lets all through.
@@ -59,7 +77,9 @@ pub(crate) fn flow_end_is(side: &str, name: &str) -> String {
 /// `GET /orders` apart: operation and endpoint. `*` at the end stands for anything.
 pub(crate) fn split_endpoint(endpoint: &str) -> (Option<&str>, &str) {
     match endpoint.trim().split_once(' ') {
-        Some((operation, rest)) if operation.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '.') => {
+        Some((operation, rest))
+            if operation.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '.') =>
+        {
             (Some(operation), rest.trim())
         }
         _ => (None, endpoint.trim()),
@@ -190,12 +210,23 @@ impl Filter {
         }
         let names = reader.names().await?;
         for name in named.into_iter().flatten() {
-            if reader.count(&format!("SELECT count(*) AS n FROM calls WHERE {} OR {}", end_is("client", name), end_is("server", name))).await? == 0 {
+            if reader
+                .count(&format!(
+                    "SELECT count(*) AS n FROM calls WHERE {} OR {}",
+                    end_is("client", name),
+                    end_is("server", name)
+                ))
+                .await?
+                == 0
+            {
                 lines.push(unknown("service", name, names.services.iter().map(String::as_str)));
             }
         }
         if let Some(endpoint) = &self.endpoint
-            && reader.count(&format!("SELECT count(*) AS n FROM calls WHERE {}", endpoint_is(endpoint))).await? == 0
+            && reader
+                .count(&format!("SELECT count(*) AS n FROM calls WHERE {}", endpoint_is(endpoint)))
+                .await?
+                == 0
         {
             let known = known_endpoints(&names, endpoint);
             lines.push(unknown("endpoint", endpoint, known.iter().map(String::as_str)));
@@ -215,7 +246,13 @@ fn known_endpoints(names: &Names, asked: &str) -> Vec<String> {
     names
         .endpoints
         .iter()
-        .map(|known| if with_operation { format!("{} {}", known.operation, known.endpoint) } else { known.endpoint.clone() })
+        .map(|known| {
+            if with_operation {
+                format!("{} {}", known.operation, known.endpoint)
+            } else {
+                known.endpoint.clone()
+            }
+        })
         .collect()
 }
 

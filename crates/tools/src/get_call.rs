@@ -55,13 +55,19 @@ pub(crate) fn prefix(id: &str) -> Result<String, ToolError> {
 }
 
 /// The rows of `table` whose `column` begins so: exactly one, or what is wrong.
-pub(crate) async fn only_one(reader: &Reader<'_>, table: &str, column: &str, id: &str) -> Result<Table, ToolError> {
+pub(crate) async fn only_one(
+    reader: &Reader<'_>,
+    table: &str,
+    column: &str,
+    id: &str,
+) -> Result<Table, ToolError> {
     let condition = if id.len() == 27 {
         format!("{column} = {}", sql::text(id))
     } else {
         format!("starts_with({column}, {})", sql::text(id))
     };
-    let found = reader.read(&format!("SELECT * FROM {table} WHERE {condition} ORDER BY {column} LIMIT 6")).await?;
+    let found =
+        reader.read(&format!("SELECT * FROM {table} WHERE {condition} ORDER BY {column} LIMIT 6")).await?;
     match found.len() {
         1 => Ok(found),
         0 => Err(ToolError::tell(format!(
@@ -104,7 +110,8 @@ async fn run(toolbox: &Toolbox, given: Value, viewer: &Viewer) -> Result<Evidenc
     };
     let (call_id, flow_id, trace) = (row.text("call_id"), row.text("flow_id"), row.text("trace_id"));
     report.fact("call_id", call_id);
-    let flow = reader.read(&format!("SELECT * FROM flows WHERE flow_id = {} LIMIT 1", sql::text(flow_id))).await?;
+    let flow =
+        reader.read(&format!("SELECT * FROM flows WHERE flow_id = {} LIMIT 1", sql::text(flow_id))).await?;
     report.table("call", "call", upright(&call));
     if flow.is_empty() {
         report.note("its flow is not in the flows table yet: it is still open, or its end was not heard");
@@ -132,7 +139,11 @@ async fn run(toolbox: &Toolbox, given: Value, viewer: &Viewer) -> Result<Evidenc
             NEIGHBOURS / 2,
         ))
         .await?;
-    report.table("meanwhile", "calls that its server made while it lasted, longest first", meanwhile.without_empty_columns());
+    report.table(
+        "meanwhile",
+        "calls that its server made while it lasted, longest first",
+        meanwhile.without_empty_columns(),
+    );
     let beside = reader
         .read(&format!(
             "SELECT {COLUMNS} FROM calls WHERE flow_id = {} AND call_id <> {} ORDER BY call_id LIMIT {}",

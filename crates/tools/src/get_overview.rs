@@ -86,7 +86,9 @@ async fn run(toolbox: &Toolbox, given: Value, viewer: &Viewer) -> Result<Evidenc
         .await?;
     report.matched = totals.first().map_or(0, |row| row.count("calls"));
     let by_protocol = reader
-        .read(&format!("SELECT protocol, {aggregates} FROM calls WHERE {calls} GROUP BY 1 ORDER BY calls DESC LIMIT 12"))
+        .read(&format!(
+            "SELECT protocol, {aggregates} FROM calls WHERE {calls} GROUP BY 1 ORDER BY calls DESC LIMIT 12"
+        ))
         .await?;
     // Handshakes, pings and bare connections say little of a service; those that speak a protocol come first.
     let by_service = reader
@@ -146,7 +148,11 @@ async fn run(toolbox: &Toolbox, given: Value, viewer: &Viewer) -> Result<Evidenc
     report.table("by_protocol", "by protocol", by_protocol.without_empty_columns());
     report.table("by_service", "by service that answered", by_service.without_empty_columns());
     report.table("failing", "top failing endpoints", failing.without_empty_columns());
-    report.table("client_errors", "client errors (not counted as failed)", refused_clients.without_empty_columns());
+    report.table(
+        "client_errors",
+        "client errors (not counted as failed)",
+        refused_clients.without_empty_columns(),
+    );
     report.table("edges", "busiest edges", edges.without_empty_columns());
     report.table("dns_failures", "DNS failures", dns.without_empty_columns());
     report.table("slowest", "slowest calls", slowest.without_empty_columns());
@@ -177,7 +183,8 @@ fn captures(reader: &Reader<'_>) -> Table {
     const SHOWN: usize = 5;
     let mut table = Table::new(&["capture_id", "frames", "first_at", "last_at", "state"]);
     for capture in reader.captures().iter().rev().take(SHOWN) {
-        let at = |at: Option<wirewise_model::Timestamp>| at.map_or(Value::Null, |at| Value::from(at.rfc3339()));
+        let at =
+            |at: Option<wirewise_model::Timestamp>| at.map_or(Value::Null, |at| Value::from(at.rfc3339()));
         table.rows.push(vec![
             Value::from(capture.id.0.clone()),
             Value::from(capture.frames),

@@ -64,7 +64,9 @@ async fn run(toolbox: &Toolbox, given: Value, viewer: &Viewer) -> Result<Evidenc
     report.counted = Some("rows");
     report.truncated = more;
     if more {
-        report.note(format!("the query gives more than these {most} rows: aggregate, narrow it, or raise `limit`"));
+        report.note(format!(
+            "the query gives more than these {most} rows: aggregate, narrow it, or raise `limit`"
+        ));
     }
     if table.is_empty() {
         report.note("the query ran and gives no rows");

@@ -49,7 +49,9 @@ impl<'a> Reader<'a> {
         let from = info.first_at.unwrap_or_else(|| now.before(LIVE_WINDOW)).min(now);
         let whole = Window { from, to: end };
         let window = match window.map(str::trim).filter(|text| !text.is_empty()) {
-            Some(text) => parse_window(text, now, whole).map_err(|error| ToolError::Tell(error.to_string()))?,
+            Some(text) => {
+                parse_window(text, now, whole).map_err(|error| ToolError::Tell(error.to_string()))?
+            }
             None if info.live => Window { from: now.before(LIVE_WINDOW).max(from), to: end },
             None => whole,
         };
@@ -147,7 +149,8 @@ impl<'a> Reader<'a> {
 
     /// How many calls began in the window and fit the condition.
     pub(crate) async fn calls_in(&self, window: Window, condition: &str) -> Result<u64, ToolError> {
-        self.count(&format!("SELECT count(*) AS n FROM calls WHERE {} AND {condition}", sql::within(window))).await
+        self.count(&format!("SELECT count(*) AS n FROM calls WHERE {} AND {condition}", sql::within(window)))
+            .await
     }
 
     pub(crate) fn captures(&self) -> &[wirewise_redact::CaptureInfo] {

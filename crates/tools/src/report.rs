@@ -75,11 +75,15 @@ impl Report {
     /// Rows are taken from the end of the longest tables until the whole fits its budget.
     fn shrink(&mut self) {
         let budget = self.budget.min(MOST_TOKENS).saturating_sub(HEAD_TOKENS) * LETTERS_A_TOKEN;
-        let facts: usize = self.facts.iter().map(|(name, value)| name.len() + value.to_string().len() + 3).sum();
-        let mut sizes: Vec<usize> = self.sections.iter().map(|section| section.table.csv().chars().count() + 60).collect();
+        let facts: usize =
+            self.facts.iter().map(|(name, value)| name.len() + value.to_string().len() + 3).sum();
+        let mut sizes: Vec<usize> =
+            self.sections.iter().map(|section| section.table.csv().chars().count() + 60).collect();
         let mut cut = false;
         while facts + sizes.iter().sum::<usize>() > budget {
-            let Some(longest) = (0..sizes.len()).filter(|&place| self.sections[place].table.len() > 1).max_by_key(|&place| sizes[place])
+            let Some(longest) = (0..sizes.len())
+                .filter(|&place| self.sections[place].table.len() > 1)
+                .max_by_key(|&place| sizes[place])
             else {
                 break;
             };
@@ -97,7 +101,9 @@ impl Report {
 
     /// Says how many rows came through, and where the next begin: a table cut for its length ends early.
     fn count_returned(&mut self) {
-        let Some(section) = self.sections.iter().find(|section| Some(section.name) == self.counted) else { return };
+        let Some(section) = self.sections.iter().find(|section| Some(section.name) == self.counted) else {
+            return;
+        };
         let shown = section.table.len();
         self.returned = shown as u64;
         if let Some((cursors, more)) = &self.cursors

@@ -171,7 +171,9 @@ async fn run(toolbox: &Toolbox, given: Value, viewer: &Viewer) -> Result<Evidenc
     let (timed, by) = match order {
         Order::Newest => ("true".to_owned(), "call_id DESC"),
         Order::Oldest => ("true".to_owned(), "call_id ASC"),
-        Order::Slowest => (format!("duration_ms IS NOT NULL AND {}", sql::TIMED), "duration_ms DESC, call_id DESC"),
+        Order::Slowest => {
+            (format!("duration_ms IS NOT NULL AND {}", sql::TIMED), "duration_ms DESC, call_id DESC")
+        }
     };
     let mut rows = reader
         .read(&format!(
@@ -198,13 +200,43 @@ async fn run(toolbox: &Toolbox, given: Value, viewer: &Viewer) -> Result<Evidenc
         }
     }
     let columns: &[&str] = match detail {
-        Detail::Concise => {
-            &["call_id", "started_at", "client", "server", "operation", "endpoint", "status", "outcome", "duration_ms", "error"]
-        }
+        Detail::Concise => &[
+            "call_id",
+            "started_at",
+            "client",
+            "server",
+            "operation",
+            "endpoint",
+            "status",
+            "outcome",
+            "duration_ms",
+            "error",
+        ],
         Detail::Detailed => &[
-            "call_id", "started_at", "client", "server", "protocol", "kind", "operation", "endpoint", "target", "host",
-            "status", "outcome", "duration_ms", "ttfb_ms", "error", "request_bytes", "response_bytes", "flow_id",
-            "client_ip", "server_ip", "server_port", "server_version", "trace_id", "notes",
+            "call_id",
+            "started_at",
+            "client",
+            "server",
+            "protocol",
+            "kind",
+            "operation",
+            "endpoint",
+            "target",
+            "host",
+            "status",
+            "outcome",
+            "duration_ms",
+            "ttfb_ms",
+            "error",
+            "request_bytes",
+            "response_bytes",
+            "flow_id",
+            "client_ip",
+            "server_ip",
+            "server_port",
+            "server_version",
+            "trace_id",
+            "notes",
         ],
     };
     report.table("totals", "all that fit", totals);

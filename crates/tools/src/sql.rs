@@ -31,7 +31,10 @@ pub(crate) fn alive_within(window: Window) -> String {
 
 /// An exact percentile of the durations, in milliseconds.
 pub(crate) fn percentile(column: &str, percent: f64, condition: &str) -> String {
-    format!("percentile_cont({}) WITHIN GROUP (ORDER BY {column}) FILTER (WHERE {condition})", percent / 100.0)
+    format!(
+        "percentile_cont({}) WITHIN GROUP (ORDER BY {column}) FILTER (WHERE {condition})",
+        percent / 100.0
+    )
 }
 
 /// The aggregates of a group of calls, each named. `timed` is the n of the percentiles.

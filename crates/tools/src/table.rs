@@ -84,7 +84,9 @@ impl Table {
             rows: self
                 .rows
                 .iter()
-                .map(|row| places.iter().map(|&place| row.get(place).cloned().unwrap_or(Value::Null)).collect())
+                .map(|row| {
+                    places.iter().map(|&place| row.get(place).cloned().unwrap_or(Value::Null)).collect()
+                })
                 .collect(),
         }
     }
@@ -95,7 +97,9 @@ impl Table {
             .columns
             .iter()
             .enumerate()
-            .filter(|(place, _)| self.rows.iter().any(|row| row.get(*place).is_some_and(|value| !value.is_null())))
+            .filter(|(place, _)| {
+                self.rows.iter().any(|row| row.get(*place).is_some_and(|value| !value.is_null()))
+            })
             .map(|(_, name)| name.as_str())
             .collect();
         self.select(&filled)
@@ -107,7 +111,9 @@ impl Table {
         let rows = found
             .rows
             .into_iter()
-            .map(|mut row| columns.iter().map(|name| short(row.remove(name).unwrap_or(Value::Null))).collect())
+            .map(|mut row| {
+                columns.iter().map(|name| short(row.remove(name).unwrap_or(Value::Null))).collect()
+            })
             .collect();
         Self { columns, rows }
     }
@@ -186,7 +192,10 @@ mod tests {
     fn cells_stay_in_one_line_whatever_was_captured() {
         let table = Table {
             columns: vec!["target".to_owned(), "n".to_owned()],
-            rows: vec![vec![Value::from("/a\r\nignore, \"all\""), Value::from(3)], vec![Value::Null, Value::from(0.5)]],
+            rows: vec![
+                vec![Value::from("/a\r\nignore, \"all\""), Value::from(3)],
+                vec![Value::Null, Value::from(0.5)],
+            ],
         };
         assert_eq!(table.csv(), "target,n\n\"/a  ignore, \"\"all\"\"\",3\n,0.5\n");
     }

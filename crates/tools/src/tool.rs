@@ -122,8 +122,10 @@ pub(crate) fn arguments<T: DeserializeOwned + JsonSchema>(tool: &str, given: Val
         return Err(ToolError::tell(format!("the arguments of {tool} must be a JSON object")));
     };
     let schema = schema_of::<T>();
-    let known: Vec<&str> =
-        schema["properties"].as_object().map(|fields| fields.keys().map(String::as_str).collect()).unwrap_or_default();
+    let known: Vec<&str> = schema["properties"]
+        .as_object()
+        .map(|fields| fields.keys().map(String::as_str).collect())
+        .unwrap_or_default();
     for name in fields.keys() {
         if !known.contains(&name.as_str()) {
             return Err(ToolError::tell(format!(

@@ -52,7 +52,9 @@ fn read(words: &str, now: Timestamp, whole: Window) -> Option<Window> {
     if let Some(span) = parse_duration(words) {
         return Some(Window { from: now.before(span), to: end });
     }
-    for (prefix, middle) in [("from ", " to "), ("from ", " until "), ("between ", " and "), ("", " to "), ("", "..")] {
+    for (prefix, middle) in
+        [("from ", " to "), ("from ", " until "), ("between ", " and "), ("", " to "), ("", "..")]
+    {
         if let Some((from, to)) = words.strip_prefix(prefix).and_then(|rest| rest.split_once(middle)) {
             return Some(Window { from: instant(from, now)?, to: instant(to, now)? });
         }
@@ -138,7 +140,8 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.as_str();
     let mut total = Duration::ZERO;
     while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.').len();
+        let digits = rest.len()
+            - rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.').len();
         if digits == 0 {
             return None;
         }
@@ -201,7 +204,9 @@ mod tests {
     #[test]
     fn what_is_no_window_is_told() {
         let whole = Window { from: Timestamp::from_nanos(0), to: NOW };
-        for text in ["soon", "since", "14:10 to 14:00", "10 parsecs", "-5m", "99999999999999999999d", "from to"] {
+        for text in
+            ["soon", "since", "14:10 to 14:00", "10 parsecs", "-5m", "99999999999999999999d", "from to"]
+        {
             assert!(parse_window(text, NOW, whole).is_err(), "{text}");
         }
     }

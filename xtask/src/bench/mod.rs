@@ -15,7 +15,11 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] = &[
-    Bench { name: "import", about: "a capture of 1,000,000 HTTP/1 transactions into the store, beside tshark", run: import::import },
+    Bench {
+        name: "import",
+        about: "a capture of 1,000,000 HTTP/1 transactions into the store, beside tshark",
+        run: import::import,
+    },
     Bench { name: "truth", about: "agreement with tshark on real captures, by protocol", run: truth::truth },
 ];
 

@@ -37,7 +37,8 @@ pub(crate) fn http1(directory: &Path, count: u64) -> Result<PathBuf> {
 }
 
 fn http1_connection(writer: &mut Pcap, connection: u64, first: u64, transactions: u64) -> Result<()> {
-    let client = format!("10.1.{}.{}:{}", connection / 200 % 250, connection % 200 + 1, 20_000 + connection / 50_000);
+    let client =
+        format!("10.1.{}.{}:{}", connection / 200 % 250, connection % 200 + 1, 20_000 + connection / 50_000);
     let server = format!("10.2.0.{}:8080", connection % 40 + 1);
     let (mut ours, mut theirs) = (1_000u32, 5_000u32);
     writer.frame(&tcp(&client, &server).seq(ours).flags("S").ethernet())?;
@@ -56,9 +57,13 @@ fn http1_connection(writer: &mut Pcap, connection: u64, first: u64, transactions
              Vary: Accept\r\n\r\n{body}",
             body.len()
         );
-        writer.frame(&tcp(&client, &server).seq(ours).ack(theirs).flags("PA").payload(request.as_bytes()).ethernet())?;
+        writer.frame(
+            &tcp(&client, &server).seq(ours).ack(theirs).flags("PA").payload(request.as_bytes()).ethernet(),
+        )?;
         ours += request.len() as u32;
-        writer.frame(&tcp(&server, &client).seq(theirs).ack(ours).flags("PA").payload(response.as_bytes()).ethernet())?;
+        writer.frame(
+            &tcp(&server, &client).seq(theirs).ack(ours).flags("PA").payload(response.as_bytes()).ethernet(),
+        )?;
         theirs += response.len() as u32;
     }
     writer.frame(&tcp(&client, &server).seq(ours).ack(theirs).flags("FA").ethernet())?;

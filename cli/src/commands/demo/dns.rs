@@ -30,7 +30,9 @@ impl Resolve for ShopDns {
     fn resolve(&self, name: Name) -> Resolving {
         let (server, id) = (self.server, self.ids.fetch_add(1, Ordering::Relaxed));
         Box::pin(async move {
-            let addresses = tokio::time::timeout(WAIT, ask(server, id, name.as_str())).await.map_err(|_| "no answer from DNS")??;
+            let addresses = tokio::time::timeout(WAIT, ask(server, id, name.as_str()))
+                .await
+                .map_err(|_| "no answer from DNS")??;
             if addresses.is_empty() {
                 return Err(format!("no such name: {}", name.as_str()).into());
             }
@@ -65,7 +67,10 @@ async fn ask(server: SocketAddr, id: u16, name: &str) -> std::io::Result<Vec<Ipv
 fn addresses(answer: &[u8], mut at: usize) -> Vec<Ipv4Addr> {
     let mut found = Vec::new();
     while let Some(record) = answer.get(at..at + 12) {
-        let (kind, length) = (u16::from_be_bytes([record[2], record[3]]), usize::from(u16::from_be_bytes([record[10], record[11]])));
+        let (kind, length) = (
+            u16::from_be_bytes([record[2], record[3]]),
+            usize::from(u16::from_be_bytes([record[10], record[11]])),
+        );
         if let (A, Some(&[a, b, c, d])) = (kind, answer.get(at + 12..at + 12 + length)) {
             found.push(Ipv4Addr::new(a, b, c, d));
         }

@@ -31,13 +31,17 @@ const START: Duration = Duration::from_secs(20);
 /// How long a call may take to be visible after it ended, and room.
 const SETTLE: Duration = Duration::from_secs(3);
 
-const QUESTIONS: [&str; 3] = ["what is going on?", "which calls failed and why?", "what changed since the fault?"];
+const QUESTIONS: [&str; 3] =
+    ["what is going on?", "which calls failed and why?", "what changed since the fault?"];
 
 pub(crate) fn run(config: &Config, demo: Demo) -> Result<()> {
     if let Some((part, arguments)) = demo.part.split_first() {
         return runtime()?.block_on(part::play(part, arguments));
     }
-    let directory = tempfile::Builder::new().prefix("wirewise-demo-").tempdir().context("make a directory for the demo")?;
+    let directory = tempfile::Builder::new()
+        .prefix("wirewise-demo-")
+        .tempdir()
+        .context("make a directory for the demo")?;
     let mut config = config.clone();
     config.data = directory.path().join("data");
     config.common.url = None;
@@ -72,7 +76,9 @@ async fn play(config: &Config, demo: &Demo, directory: &Path) -> Result<()> {
     let up;
     match live {
         Ok(()) => {
-            println!("Opening a shop in network namespaces of its own: gateway, orders, payments (two versions), inventory, dnsmasq, Redis.");
+            println!(
+                "Opening a shop in network namespaces of its own: gateway, orders, payments (two versions), inventory, dnsmasq, Redis."
+            );
             shop = shop::Shop::open(directory).await.context("open the shop")?;
             up = Up::start(config, address, &["--netns", shop.hub(), "--names", path(&shop.names())?])?;
             up.wait().await?;
@@ -100,7 +106,10 @@ async fn play(config: &Config, demo: &Demo, directory: &Path) -> Result<()> {
             bail!("the answer cites nothing");
         }
     }
-    println!("\nServing on http://{address} (the browser asks for a password: the token in {}).", wirewise_assistant::token::Token::path(&config.data).display());
+    println!(
+        "\nServing on http://{address} (the browser asks for a password: the token in {}).",
+        wirewise_assistant::token::Token::path(&config.data).display()
+    );
     println!("Ask on: wirewise --data {} ask \"who calls payments?\"", config.data.display());
     if demo.once {
         return Ok(());
@@ -146,7 +155,11 @@ impl Up {
     fn start(config: &Config, address: SocketAddr, arguments: &[&str]) -> Result<Self> {
         let program = std::env::current_exe().context("find this program")?;
         let mut command = Command::new(program);
-        command.args(["up", "--listen", &address.to_string()]).arg("--data").arg(&config.data).args(arguments);
+        command
+            .args(["up", "--listen", &address.to_string()])
+            .arg("--data")
+            .arg(&config.data)
+            .args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         Ok(Self { child: command.spawn().context("start `wirewise up`")?, data: config.data.clone() })
     }

@@ -46,11 +46,15 @@ impl Part {
         }
         match request.send().await {
             Ok(response) => {
-                let status = StatusCode::from_u16(response.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+                let status =
+                    StatusCode::from_u16(response.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
                 (status, Json(response.json().await.unwrap_or(Value::Null)))
             }
             Err(error) => {
-                let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+                let host = reqwest::Url::parse(url)
+                    .ok()
+                    .and_then(|url| url.host_str().map(str::to_owned))
+                    .unwrap_or_default();
                 let why = if error.is_timeout() { "timed out" } else { "cannot be reached" };
                 (StatusCode::BAD_GATEWAY, Json(json!({"error": format!("upstream {host} {why}")})))
             }
@@ -62,7 +66,9 @@ type Reply = (StatusCode, Json<Value>);
 
 /// Plays one part until the process is ended.
 pub(super) async fn play(part: &str, arguments: &[String]) -> Result<()> {
-    let [address, fault] = arguments else { bail!("a part takes an address and the file that names the fault") };
+    let [address, fault] = arguments else {
+        bail!("a part takes an address and the file that names the fault")
+    };
     let client = reqwest::Client::builder()
         .dns_resolver(Arc::new(ShopDns::new(DNS)))
         .no_proxy()
@@ -77,12 +83,19 @@ pub(super) async fn play(part: &str, arguments: &[String]) -> Result<()> {
     let router = match part {
         "gateway" => gateway(),
         "orders" => orders(),
-        "payments1" | "payments2" => Router::new().route("/charges", post(charge)).route("/health", get(health)),
-        "inventory" => Router::new().route("/stock/{sku}", get(stock)).route("/reservations", post(reserve)).route("/health", get(health)),
+        "payments1" | "payments2" => {
+            Router::new().route("/charges", post(charge)).route("/health", get(health))
+        }
+        "inventory" => Router::new()
+            .route("/stock/{sku}", get(stock))
+            .route("/reservations", post(reserve))
+            .route("/health", get(health)),
         "shoppers" => return shop(state).await,
         part => bail!("the shop has no part {part}"),
     };
-    let listener = tokio::net::TcpListener::bind(format!("{address}:8080")).await.with_context(|| format!("listen on {address}"))?;
+    let listener = tokio::net::TcpListener::bind(format!("{address}:8080"))
+        .await
+        .with_context(|| format!("listen on {address}"))?;
     axum::serve(listener, router.with_state(state)).await.context("serve")
 }
 
@@ -92,10 +105,30 @@ async fn health(State(part): State<Part>) -> Json<Value> {
 
 fn gateway() -> Router<Part> {
     Router::new()
-        .route("/orders", get(|State(part): State<Part>| async move { part.call(Method::GET, "http://orders.shop:8080/orders", None).await }))
-        .route("/orders/{id}", get(|State(part): State<Part>, Path(id): Path<String>| async move { part.call(Method::GET, &format!("http://orders.shop:8080/orders/{id}"), None).await }))
-        .route("/checkout", post(|State(part): State<Part>, Json(body): Json<Value>| async move { part.call(Method::POST, "http://orders.shop:8080/orders", Some(body)).await }))
-        .route("/catalog/{sku}", get(|State(part): State<Part>, Path(sku): Path<String>| async move { part.call(Method::GET, &format!("http://inventory.shop:8080/stock/{sku}"), None).await }))
+        .route(
+            "/orders",
+            get(|State(part): State<Part>| async move {
+                part.call(Method::GET, "http://orders.shop:8080/orders", None).await
+            }),
+        )
+        .route(
+            "/orders/{id}",
+            get(|State(part): State<Part>, Path(id): Path<String>| async move {
+                part.call(Method::GET, &format!("http://orders.shop:8080/orders/{id}"), None).await
+            }),
+        )
+        .route(
+            "/checkout",
+            post(|State(part): State<Part>, Json(body): Json<Value>| async move {
+                part.call(Method::POST, "http://orders.shop:8080/orders", Some(body)).await
+            }),
+        )
+        .route(
+            "/catalog/{sku}",
+            get(|State(part): State<Part>, Path(sku): Path<String>| async move {
+                part.call(Method::GET, &format!("http://inventory.shop:8080/stock/{sku}"), None).await
+            }),
+        )
 }
 
 fn orders() -> Router<Part> {
@@ -117,11 +150,23 @@ async fn order(Path(id): Path<String>) -> Reply {
 async fn make_order(State(part): State<Part>, Json(body): Json<Value>) -> Reply {
     // The fault of a release: a name that nobody serves.
     let inventory = if part.fault() == "nxdomain" { "inventory-v2.shop" } else { "inventory.shop" };
-    let reserved = part.call(Method::POST, &format!("http://{inventory}:8080/reservations"), Some(json!({"sku": body["sku"], "count": 1}))).await;
+    let reserved = part
+        .call(
+            Method::POST,
+            &format!("http://{inventory}:8080/reservations"),
+            Some(json!({"sku": body["sku"], "count": 1})),
+        )
+        .await;
     if !reserved.0.is_success() {
         return reserved;
     }
-    let charged = part.call(Method::POST, "http://payments.shop:8080/charges", Some(json!({"card": body["card"], "amount": body["amount"]}))).await;
+    let charged = part
+        .call(
+            Method::POST,
+            "http://payments.shop:8080/charges",
+            Some(json!({"card": body["card"], "amount": body["amount"]})),
+        )
+        .await;
     if !charged.0.is_success() {
         return (StatusCode::BAD_GATEWAY, charged.1);
     }
@@ -131,7 +176,10 @@ async fn make_order(State(part): State<Part>, Json(body): Json<Value>) -> Reply 
 async fn charge(State(part): State<Part>) -> Reply {
     tokio::time::sleep(Duration::from_millis(8)).await;
     if part.version == "v2" && part.fault() == "errors" {
-        return (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": "ledger schema 2 has no column fee"})));
+        return (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Json(json!({"error": "ledger schema 2 has no column fee"})),
+        );
     }
     (StatusCode::CREATED, Json(json!({"state": "charged", "version": part.version})))
 }
@@ -179,12 +227,27 @@ async fn shop(part: Part) -> Result<()> {
         let (part, count) = (part.clone(), Arc::clone(&count));
         tokio::spawn(async move {
             let number = count.fetch_add(1, Ordering::Relaxed);
-            let order = json!({"sku": format!("sku-{}", number % 7), "amount": 1999, "card": "4111111111111111"});
+            let order =
+                json!({"sku": format!("sku-{}", number % 7), "amount": 1999, "card": "4111111111111111"});
             match number % 4 {
                 0 => part.call(Method::GET, "http://gateway.shop:8080/orders", None).await,
-                1 => part.call(Method::GET, &format!("http://gateway.shop:8080/orders/{}", 1000 + number % 97), None).await,
+                1 => {
+                    part.call(
+                        Method::GET,
+                        &format!("http://gateway.shop:8080/orders/{}", 1000 + number % 97),
+                        None,
+                    )
+                    .await
+                }
                 2 => part.call(Method::POST, "http://gateway.shop:8080/checkout", Some(order)).await,
-                _ => part.call(Method::GET, &format!("http://gateway.shop:8080/catalog/sku-{}", number % 7), None).await,
+                _ => {
+                    part.call(
+                        Method::GET,
+                        &format!("http://gateway.shop:8080/catalog/sku-{}", number % 7),
+                        None,
+                    )
+                    .await
+                }
             }
         });
     }

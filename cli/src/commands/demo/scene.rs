@@ -26,7 +26,11 @@ pub(super) fn end(child: &mut Child) {
 
 /// Runs `ip` with these words.
 pub(super) fn ip(words: &[&str]) -> Result<()> {
-    let output = Command::new("ip").args(words).stdin(Stdio::null()).output().context("run ip (Debian package iproute2)")?;
+    let output = Command::new("ip")
+        .args(words)
+        .stdin(Stdio::null())
+        .output()
+        .context("run ip (Debian package iproute2)")?;
     if !output.status.success() {
         bail!("ip {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim());
     }
@@ -44,7 +48,11 @@ impl Namespace {
         let namespace = Self { name };
         namespace.ip(&["link", "set", "lo", "up"])?;
         // Nothing but the shop is to be heard: no router solicitations, no duplicate address detection.
-        let _ = namespace.command(Path::new("sysctl")).args(["-qw", "net.ipv6.conf.all.disable_ipv6=1"]).stderr(Stdio::null()).status();
+        let _ = namespace
+            .command(Path::new("sysctl"))
+            .args(["-qw", "net.ipv6.conf.all.disable_ipv6=1"])
+            .stderr(Stdio::null())
+            .status();
         Ok(namespace)
     }
 

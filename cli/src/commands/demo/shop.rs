@@ -60,7 +60,10 @@ pub(super) fn possible() -> Result<(), String> {
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(more).map(|directory| directory.join(program)).find(|program| program.is_file())
+    std::env::split_paths(&path)
+        .chain(more)
+        .map(|directory| directory.join(program))
+        .find(|program| program.is_file())
 }
 
 /// The shop, open until it is dropped.
@@ -83,7 +86,20 @@ impl Shop {
         for stall in STALLS {
             let namespace = Namespace::make(format!("{prefix}-{}", stall.part))?;
             let outside = stall.part;
-            ip(&["link", "add", "eth0", "netns", &namespace.name, "type", "veth", "peer", "name", outside, "netns", &hub.name])?;
+            ip(&[
+                "link",
+                "add",
+                "eth0",
+                "netns",
+                &namespace.name,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                outside,
+                "netns",
+                &hub.name,
+            ])?;
             hub.ip(&["link", "set", outside, "master", "shop0", "up"])?;
             namespace.ip(&["addr", "add", &format!("{NETWORK}.{}/24", stall.host), "dev", "eth0"])?;
             namespace.ip(&["link", "set", "eth0", "up"])?;
@@ -97,7 +113,11 @@ impl Shop {
             let mut actor = Actor::start(command, &log)?;
             tokio::time::sleep(Duration::from_millis(250)).await;
             if !actor.runs() {
-                bail!("{} ended at once: {}", stall.part, std::fs::read_to_string(&log).unwrap_or_default().trim());
+                bail!(
+                    "{} ended at once: {}",
+                    stall.part,
+                    std::fs::read_to_string(&log).unwrap_or_default().trim()
+                );
             }
             shop._actors.push(actor);
         }
@@ -132,13 +152,38 @@ impl Shop {
                 let hosts = self.directory.join("hosts");
                 std::fs::write(&hosts, hosts_file()).context("write the shop's hosts")?;
                 let mut command = namespace.command(&program("dnsmasq")?);
-                command.args(["--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--local-ttl=2", "--local=/shop/"]);
-                command.arg(format!("--listen-address={address}")).arg("--bind-interfaces").arg(format!("--addn-hosts={}", hosts.display()));
+                command.args([
+                    "--keep-in-foreground",
+                    "--no-resolv",
+                    "--no-hosts",
+                    "--conf-file=/dev/null",
+                    "--pid-file=",
+                    "--user=root",
+                    "--local-ttl=2",
+                    "--local=/shop/",
+                ]);
+                command
+                    .arg(format!("--listen-address={address}"))
+                    .arg("--bind-interfaces")
+                    .arg(format!("--addn-hosts={}", hosts.display()));
                 command
             }
             "redis" => {
                 let mut command = namespace.command(&program("redis-server")?);
-                command.args(["--bind", &address, "--port", "6379", "--protected-mode", "no", "--save", "", "--appendonly", "no", "--daemonize", "no"]);
+                command.args([
+                    "--bind",
+                    &address,
+                    "--port",
+                    "6379",
+                    "--protected-mode",
+                    "no",
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "no",
+                    "--daemonize",
+                    "no",
+                ]);
                 command.current_dir(&self.directory);
                 command
             }

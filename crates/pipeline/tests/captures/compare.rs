@@ -254,7 +254,13 @@ fn flow(heard: &Heard, line: &Value, transport: Transport) -> Result<(), String>
     // tshark never lets a datagram flow end, so ours between the same ends are taken together.
     let parts: Vec<&FlowSummary> = if transport == Transport::Tcp { vec![flow] } else { candidates.clone() };
     let sent = |by_client: bool, count: fn(&SideCounters) -> u64| -> u64 {
-        let by = |flow: &&FlowSummary| count(if (text(flow, true) == client) == by_client { &flow.client_sent } else { &flow.server_sent });
+        let by = |flow: &&FlowSummary| {
+            count(if (text(flow, true) == client) == by_client {
+                &flow.client_sent
+            } else {
+                &flow.server_sent
+            })
+        };
         parts.iter().map(by).sum()
     };
     let packets = |sent: &SideCounters| sent.packets;

@@ -36,9 +36,9 @@ fn text(error: &DataFusionError, limits: &QueryLimits) -> StoreError {
         )),
         DataFusionError::SQL(error, _) => StoreError::Invalid(format!("not SQL that is understood: {error}")),
         DataFusionError::NotImplemented(text) => StoreError::Invalid(format!("not supported: {text}")),
-        DataFusionError::Plan(text) | DataFusionError::Execution(text) | DataFusionError::Configuration(text) => {
-            StoreError::Invalid(text.clone())
-        }
+        DataFusionError::Plan(text)
+        | DataFusionError::Execution(text)
+        | DataFusionError::Configuration(text) => StoreError::Invalid(text.clone()),
         DataFusionError::ArrowError(error, _) => StoreError::Invalid(error.to_string()),
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => text(inner, limits),
         DataFusionError::Shared(inner) => text(inner, limits),
@@ -57,7 +57,8 @@ fn schema(error: &SchemaError) -> StoreError {
         SchemaError::AmbiguousReference { field } => {
             StoreError::Invalid(format!("column {} is in several tables: write TABLE.{0}", field.name))
         }
-        other @ (SchemaError::DuplicateQualifiedField { .. } | SchemaError::DuplicateUnqualifiedField { .. }) => {
+        other @ (SchemaError::DuplicateQualifiedField { .. }
+        | SchemaError::DuplicateUnqualifiedField { .. }) => {
             StoreError::Invalid(format!("{other}: name one of them with AS"))
         }
     }

@@ -12,7 +12,8 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature,
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
@@ -159,9 +160,15 @@ impl Lengths {
                     lengths.most = lengths.most.max(len);
                 };
                 match array.data_type() {
-                    DataType::Utf8 => array.as_string::<i32>().iter().for_each(|text| add(text.map(str::len))),
-                    DataType::LargeUtf8 => array.as_string::<i64>().iter().for_each(|text| add(text.map(str::len))),
-                    DataType::Utf8View => array.as_string_view().iter().for_each(|text| add(text.map(str::len))),
+                    DataType::Utf8 => {
+                        array.as_string::<i32>().iter().for_each(|text| add(text.map(str::len)))
+                    }
+                    DataType::LargeUtf8 => {
+                        array.as_string::<i64>().iter().for_each(|text| add(text.map(str::len)))
+                    }
+                    DataType::Utf8View => {
+                        array.as_string_view().iter().for_each(|text| add(text.map(str::len)))
+                    }
                     _ => (0..array.len()).for_each(|_| add(Some(24))),
                 }
                 lengths

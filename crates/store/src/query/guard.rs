@@ -9,8 +9,8 @@ use datafusion::physical_plan::joins::{CrossJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, ObjectName, Query, SetExpr, ShowStatementIn, Statement as Sql, TableFactor,
-    UnaryOperator, Value, Visit, Visitor,
+    Expr, FunctionArg, FunctionArgExpr, ObjectName, Query, SetExpr, ShowStatementIn, Statement as Sql,
+    TableFactor, UnaryOperator, Value, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -55,7 +55,10 @@ pub(crate) fn readable(scope: &Scope) -> impl Iterator<Item = Table> {
 /// Lets one read-only statement through.
 pub(crate) fn check(sql: &str, scope: &Scope) -> Result<Asked, StoreError> {
     if sql.len() > TEXT {
-        return Err(StoreError::OverLimit(format!("a query is at most {TEXT} bytes long, this one is {}", sql.len())));
+        return Err(StoreError::OverLimit(format!(
+            "a query is at most {TEXT} bytes long, this one is {}",
+            sql.len()
+        )));
     }
     count(sql)?;
     let mut statements = DFParserBuilder::new(sql)
@@ -98,7 +101,9 @@ pub(crate) fn check(sql: &str, scope: &Scope) -> Result<Asked, StoreError> {
 }
 
 fn refused(why: &str) -> StoreError {
-    StoreError::Refused(format!("refused: {why}. This store runs SELECT, EXPLAIN, SHOW TABLES and DESCRIBE only"))
+    StoreError::Refused(format!(
+        "refused: {why}. This store runs SELECT, EXPLAIN, SHOW TABLES and DESCRIBE only"
+    ))
 }
 
 fn first_word(text: &str) -> String {
@@ -107,7 +112,10 @@ fn first_word(text: &str) -> String {
 
 fn described(name: &ObjectName, scope: &Scope) -> Result<Asked, StoreError> {
     let name = name.to_string().to_lowercase();
-    readable(scope).find(|table| table.name() == name).map(Asked::Columns).ok_or_else(|| no_table(&name, scope))
+    readable(scope)
+        .find(|table| table.name() == name)
+        .map(Asked::Columns)
+        .ok_or_else(|| no_table(&name, scope))
 }
 
 fn no_table(name: &str, scope: &Scope) -> StoreError {
@@ -167,7 +175,9 @@ fn count(sql: &str) -> Result<(), StoreError> {
         }
     }
     match () {
-        () if operators > OPERATORS => Err(too("more than", OPERATORS, "operators", "use IN, or several queries")),
+        () if operators > OPERATORS => {
+            Err(too("more than", OPERATORS, "operators", "use IN, or several queries"))
+        }
         () if selects > SELECTS => Err(too("more than", SELECTS, "SELECTs", "ask several queries")),
         () if joins > JOINS => Err(too("more than", JOINS, "joins", "ask several queries")),
         () => Ok(()),
@@ -238,7 +248,9 @@ impl Visitor for Search<'_> {
     fn pre_visit_statement(&mut self, statement: &Sql) -> ControlFlow<StoreError> {
         match statement {
             Sql::Query(_) => ControlFlow::Continue(()),
-            other => ControlFlow::Break(refused(&format!("{} is not for reading", first_word(&other.to_string())))),
+            other => {
+                ControlFlow::Break(refused(&format!("{} is not for reading", first_word(&other.to_string()))))
+            }
         }
     }
 }
@@ -258,9 +270,11 @@ fn read_only(body: &SetExpr) -> ControlFlow<StoreError> {
             read_only(left)?;
             read_only(right)
         }
-        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) | SetExpr::Table(_) => {
-            ControlFlow::Break(refused("this kind of query"))
-        }
+        SetExpr::Insert(_)
+        | SetExpr::Update(_)
+        | SetExpr::Delete(_)
+        | SetExpr::Merge(_)
+        | SetExpr::Table(_) => ControlFlow::Break(refused("this kind of query")),
     }
 }
 
@@ -313,9 +327,11 @@ fn rows(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>, StoreError> {
     for child in children {
         below.push(rows(child)?);
     }
-    let is_join = plan.downcast_ref::<CrossJoinExec>().is_some() || plan.downcast_ref::<NestedLoopJoinExec>().is_some();
+    let is_join =
+        plan.downcast_ref::<CrossJoinExec>().is_some() || plan.downcast_ref::<NestedLoopJoinExec>().is_some();
     if is_join {
-        let pairs = below.iter().try_fold(1usize, |pairs, rows| rows.map(|rows| pairs.saturating_mul(rows.max(1))));
+        let pairs =
+            below.iter().try_fold(1usize, |pairs, rows| rows.map(|rows| pairs.saturating_mul(rows.max(1))));
         return match pairs {
             Some(pairs) if pairs <= PAIRS => Ok(Some(pairs)),
             Some(pairs) => Err(StoreError::OverLimit(format!(
@@ -327,14 +343,16 @@ fn rows(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>, StoreError> {
         };
     }
     let own = plan.fetch();
-    let statistics = plan.partition_statistics(None).ok().and_then(|known| known.num_rows.get_value().copied());
+    let statistics =
+        plan.partition_statistics(None).ok().and_then(|known| known.num_rows.get_value().copied());
     let from_below = match below.as_slice() {
         [] => statistics,
         [one] => *one,
         _ => None,
     };
     let is_union = plan.name() == "UnionExec" || plan.name() == "InterleaveExec";
-    let summed = is_union.then(|| below.iter().try_fold(0usize, |sum, rows| rows.map(|rows| sum.saturating_add(rows))));
+    let summed = is_union
+        .then(|| below.iter().try_fold(0usize, |sum, rows| rows.map(|rows| sum.saturating_add(rows))));
     let widens = matches!(plan.name(), "UnnestExec" | "HashJoinExec" | "SortMergeJoinExec");
     let most = if widens { None } else { summed.flatten().or(from_below) };
     let _ = plan.output_partitioning();
@@ -434,7 +452,8 @@ mod tests {
         assert!(check("SELECT body FROM payloads", &owner).is_ok());
         let error = check("SELECT body FROM payloads", &owner.clone().for_model()).unwrap_err();
         assert!(error.to_string().contains("get_call_payload"), "{error}");
-        let error = check("SELECT body FROM (SELECT * FROM calls JOIN payloads USING (call_id))", &owner.for_model());
+        let error =
+            check("SELECT body FROM (SELECT * FROM calls JOIN payloads USING (call_id))", &owner.for_model());
         assert!(error.is_err());
         let blind = Scope::new("live", &Viewer { namespaces: None, payloads: false });
         assert!(check("describe payloads", &blind).is_err());

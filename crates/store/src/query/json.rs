@@ -3,8 +3,8 @@
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
     DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde::Serialize;
@@ -43,7 +43,11 @@ pub(crate) fn columns(schema: &Schema) -> Vec<Column> {
         DataType::Map(..) | DataType::Struct(_) => "map".to_owned(),
         other => other.to_string().to_lowercase(),
     };
-    schema.fields().iter().map(|field| Column { name: field.name().clone(), kind: kind(field.data_type()) }).collect()
+    schema
+        .fields()
+        .iter()
+        .map(|field| Column { name: field.name().clone(), kind: kind(field.data_type()) })
+        .collect()
 }
 
 /// The rows of a batch as objects.
@@ -92,13 +96,16 @@ fn value(array: &ArrayRef, row: usize) -> Value {
             time(Some(array.as_primitive::<TimestampNanosecondType>().value(row))).unwrap_or_default()
         }
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            time(array.as_primitive::<TimestampMicrosecondType>().value(row).checked_mul(1_000)).unwrap_or_default()
+            time(array.as_primitive::<TimestampMicrosecondType>().value(row).checked_mul(1_000))
+                .unwrap_or_default()
         }
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            time(array.as_primitive::<TimestampMillisecondType>().value(row).checked_mul(1_000_000)).unwrap_or_default()
+            time(array.as_primitive::<TimestampMillisecondType>().value(row).checked_mul(1_000_000))
+                .unwrap_or_default()
         }
         DataType::Timestamp(TimeUnit::Second, _) => {
-            time(array.as_primitive::<TimestampSecondType>().value(row).checked_mul(1_000_000_000)).unwrap_or_default()
+            time(array.as_primitive::<TimestampSecondType>().value(row).checked_mul(1_000_000_000))
+                .unwrap_or_default()
         }
         DataType::List(_) => list(&array.as_list::<i32>().value(row)),
         DataType::LargeList(_) => list(&array.as_list::<i64>().value(row)),
@@ -125,7 +132,11 @@ fn value(array: &ArrayRef, row: usize) -> Value {
         }
         DataType::Struct(fields) => {
             let columns = array.as_struct().columns();
-            fields.iter().zip(columns).map(|(field, column)| (field.name().clone(), value(column, row))).collect()
+            fields
+                .iter()
+                .zip(columns)
+                .map(|(field, column)| (field.name().clone(), value(column, row)))
+                .collect()
         }
         DataType::Dictionary(..) => match arrow::compute::cast(array, &DataType::Utf8) {
             Ok(plain) => value(&plain, row),
@@ -141,5 +152,7 @@ fn list(values: &ArrayRef) -> Value {
 
 fn display(array: &ArrayRef, row: usize) -> String {
     let options = FormatOptions::default();
-    ArrayFormatter::try_new(array, &options).map(|formatter| formatter.value(row).to_string()).unwrap_or_default()
+    ArrayFormatter::try_new(array, &options)
+        .map(|formatter| formatter.value(row).to_string())
+        .unwrap_or_default()
 }

@@ -19,7 +19,9 @@ use std::time::Duration;
 use arrow::array::{BooleanArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::temporal_conversions::timestamp_ns_to_datetime;
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider};
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemoryCatalogProviderList, MemorySchemaProvider,
+};
 use datafusion::catalog::{CatalogProviderList, SchemaProvider};
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::execution::SendableRecordBatchStream;
@@ -106,7 +108,12 @@ impl Engine {
     }
 
     /// Starts a query. Returns when it is planned, or with the reason why not.
-    pub(crate) async fn run(&self, sql: &str, scope: &Scope, reading: Reading) -> Result<QueryStream, StoreError> {
+    pub(crate) async fn run(
+        &self,
+        sql: &str,
+        scope: &Scope,
+        reading: Reading,
+    ) -> Result<QueryStream, StoreError> {
         let asked = guard::check(sql, scope)?;
         let asked = match asked {
             Asked::Tables => return Ok(QueryStream::of(tables(scope)?)),
@@ -154,8 +161,12 @@ impl Engine {
                 Ok(QueryStream::running(schema, events, guard, deadline + GRACE, scope.limits.clone()))
             }
             Ok(Some(Event::Failed(error))) => Err(error),
-            Ok(Some(Event::Batch(_) | Event::Done)) => Err(StoreError::Internal("a result before its plan".into())),
-            Ok(None) if Instant::now() < deadline => Err(StoreError::Internal("the query ended without a word".into())),
+            Ok(Some(Event::Batch(_) | Event::Done)) => {
+                Err(StoreError::Internal("a result before its plan".into()))
+            }
+            Ok(None) if Instant::now() < deadline => {
+                Err(StoreError::Internal("the query ended without a word".into()))
+            }
             Ok(None) | Err(_) => Err(failure::out_of_time(&scope.limits)),
         }
     }
@@ -170,7 +181,9 @@ impl Engine {
                 scope.viewer.namespaces.clone(),
                 self.readers.clone(),
             );
-            schema.register_table(table.name().to_owned(), Arc::new(provider)).map_err(|error| internal(&error))?;
+            schema
+                .register_table(table.name().to_owned(), Arc::new(provider))
+                .map_err(|error| internal(&error))?;
         }
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, Arc::new(schema)).map_err(|error| internal(&error))?;
@@ -269,6 +282,9 @@ fn batch(columns: Vec<(&str, arrow::array::ArrayRef)>) -> Result<RecordBatch, St
     let fields: Vec<Field> =
         columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), false)).collect();
     debug_assert!(fields.iter().all(|field| *field.data_type() != DataType::Null));
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, column)| column).collect())
-        .map_err(|error| StoreError::Internal(format!("description: {error}")))
+    RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns.into_iter().map(|(_, column)| column).collect(),
+    )
+    .map_err(|error| StoreError::Internal(format!("description: {error}")))
 }

@@ -25,7 +25,11 @@ pub(crate) fn check(plan: LogicalPlan, seen: &BTreeSet<String>) -> Result<Logica
         plan.map_expressions(|expression| {
             let name = names.save(&expression);
             let rewritten = expression.transform_up(|expression| origins.rewrite(expression))?;
-            Ok(if rewritten.transformed { rewritten.update_data(|expression| name.restore(expression)) } else { rewritten })
+            Ok(if rewritten.transformed {
+                rewritten.update_data(|expression| name.restore(expression))
+            } else {
+                rewritten
+            })
         })
     });
     checked.map(|checked| checked.data).map_err(|error| failure::of(error, &QueryLimits::default()))
@@ -82,7 +86,9 @@ impl Origins<'_> {
                 let mut widened = Vec::with_capacity(when_then_expr.len());
                 for (when, then) in &when_then_expr {
                     match word(when).map(|word| self.known(closed, &word)).transpose()?.flatten() {
-                        Some(words) => widened.extend(words.iter().map(|word| (Box::new(lit(*word)), then.clone()))),
+                        Some(words) => {
+                            widened.extend(words.iter().map(|word| (Box::new(lit(*word)), then.clone())))
+                        }
                         None => widened.push((when.clone(), then.clone())),
                     }
                 }
@@ -95,7 +101,11 @@ impl Origins<'_> {
     }
 
     /// Fails for a word that the column never takes; gives the words that `http` stands for.
-    fn known(&self, (table, column): (Table, &str), word: &str) -> Result<Option<&'static [&'static str]>, DataFusionError> {
+    fn known(
+        &self,
+        (table, column): (Table, &str),
+        word: &str,
+    ) -> Result<Option<&'static [&'static str]>, DataFusionError> {
         let words = table.words(column).unwrap_or_default();
         let open = table == Table::Calls && matches!(column, "protocol" | "carrier");
         if open && word == HTTP {
@@ -133,7 +143,9 @@ impl Origins<'_> {
 fn word(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Literal(
-            ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)),
+            ScalarValue::Utf8(Some(text))
+            | ScalarValue::LargeUtf8(Some(text))
+            | ScalarValue::Utf8View(Some(text)),
             _,
         ) => Some(text.clone()),
         Expr::Cast(cast) => word(&cast.expr),

@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::StoreError;
 use crate::options::QueryLimits;
-use crate::query::json::{self, Column, Rows};
 use crate::query::failure;
+use crate::query::json::{self, Column, Rows};
 
 /// What a running query says.
 #[derive(Debug)]
@@ -112,9 +112,17 @@ impl QueryStream {
 
     fn bounded(&mut self, batch: RecordBatch) -> Option<RecordBatch> {
         let room = self.limits.rows - self.rows;
-        let bytes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum::<usize>();
+        let bytes = batch
+            .columns()
+            .iter()
+            .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0))
+            .sum::<usize>();
         let rest = self.limits.bytes.saturating_sub(self.bytes);
-        let fits = if bytes <= rest { batch.num_rows() } else { (batch.num_rows() as u128 * rest as u128 / bytes.max(1) as u128) as usize };
+        let fits = if bytes <= rest {
+            batch.num_rows()
+        } else {
+            (batch.num_rows() as u128 * rest as u128 / bytes.max(1) as u128) as usize
+        };
         let take = room.min(fits);
         self.bytes = self.bytes.saturating_add(bytes);
         self.rows += take.min(batch.num_rows());

@@ -3,12 +3,15 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, TimestampNanosecondArray, UInt64Array, new_null_array};
+use arrow::array::{
+    ArrayRef, BooleanArray, RecordBatch, TimestampNanosecondArray, UInt64Array, new_null_array,
+};
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
 use arrow::temporal_conversions::timestamp_ns_to_datetime;
+use async_trait::async_trait;
 use datafusion::catalog::Session;
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::memory::DataSourceExec;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::stats::Precision;
@@ -19,7 +22,6 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::catalog::TableProvider;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, col, lit};
 use datafusion::physical_optimizer::pruning::PruningPredicate;
@@ -102,7 +104,8 @@ impl SnapshotTable {
             all.num_rows = all.num_rows.add(&known.num_rows);
             all.total_byte_size = all.total_byte_size.add(&known.total_byte_size);
             let meta = ObjectMeta {
-                location: ObjectPath::parse(&entry.path).map_err(|error| datafusion::common::DataFusionError::External(error.into()))?,
+                location: ObjectPath::parse(&entry.path)
+                    .map_err(|error| datafusion::common::DataFusionError::External(error.into()))?,
                 last_modified: timestamp_ns_to_datetime(0).unwrap_or_default().and_utc(),
                 size: entry.bytes,
                 e_tag: None,
@@ -125,7 +128,12 @@ impl SnapshotTable {
         Ok(DataSourceExec::from_data_source(config))
     }
 
-    fn memory(&self, state: &dyn Session, segments: &[&Arc<Segment>], columns: &[usize]) -> Result<Arc<dyn ExecutionPlan>> {
+    fn memory(
+        &self,
+        state: &dyn Session,
+        segments: &[&Arc<Segment>],
+        columns: &[usize],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema: SchemaRef = Arc::new(self.table.scan_schema().project(columns)?);
         let count = state.config().target_partitions().max(1);
         let mut partitions: Vec<Vec<RecordBatch>> = vec![Vec::new(); count];
@@ -180,13 +188,23 @@ impl TableProvider for SnapshotTable {
         let times: Vec<(i64, i64)> =
             self.snapshot.files(self.table).map(|file| (file.entry.from, file.entry.to)).collect();
         let keep = self.prune(state, filters, &times)?;
-        let files: Vec<&Arc<DataFile>> =
-            self.snapshot.files(self.table).zip(&keep).filter(|(_, keep)| **keep).map(|(file, _)| file).collect();
+        let files: Vec<&Arc<DataFile>> = self
+            .snapshot
+            .files(self.table)
+            .zip(&keep)
+            .filter(|(_, keep)| **keep)
+            .map(|(file, _)| file)
+            .collect();
         let times: Vec<(i64, i64)> =
             self.snapshot.segments(self.table).map(|segment| (segment.from, segment.to)).collect();
         let keep = self.prune(state, filters, &times)?;
-        let segments: Vec<&Arc<Segment>> =
-            self.snapshot.segments(self.table).zip(&keep).filter(|(_, keep)| **keep).map(|(segment, _)| segment).collect();
+        let segments: Vec<&Arc<Segment>> = self
+            .snapshot
+            .segments(self.table)
+            .zip(&keep)
+            .filter(|(_, keep)| **keep)
+            .map(|(segment, _)| segment)
+            .collect();
 
         // Only files and segments that may hold a superseded row are searched for one.
         let view = CallsView { table: self.table, snapshot: &self.snapshot };
@@ -254,7 +272,8 @@ fn filtered(
     wanted: usize,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = source.schema();
-    let predicate = state.create_physical_expr(filter.clone(), &DFSchema::try_from(schema.as_ref().clone())?)?;
+    let predicate =
+        state.create_physical_expr(filter.clone(), &DFSchema::try_from(schema.as_ref().clone())?)?;
     let kept: Arc<dyn ExecutionPlan> = Arc::new(FilterExec::try_new(predicate, source)?);
     if wanted == schema.fields().len() {
         return Ok(kept);
@@ -319,7 +338,9 @@ struct Spans<'a> {
 impl Spans<'_> {
     fn values(&self, column: &Column, pick: impl Fn(&(i64, i64)) -> i64) -> Option<ArrayRef> {
         (column.name == self.column).then(|| -> ArrayRef {
-            Arc::new(TimestampNanosecondArray::from_iter_values(self.times.iter().map(pick)).with_timezone(UTC))
+            Arc::new(
+                TimestampNanosecondArray::from_iter_values(self.times.iter().map(pick)).with_timezone(UTC),
+            )
         })
     }
 }
@@ -338,7 +359,8 @@ impl PruningStatistics for Spans<'_> {
     }
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        (column.name == self.column).then(|| -> ArrayRef { Arc::new(UInt64Array::from(vec![0; self.times.len()])) })
+        (column.name == self.column)
+            .then(|| -> ArrayRef { Arc::new(UInt64Array::from(vec![0; self.times.len()])) })
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {

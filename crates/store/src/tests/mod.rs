@@ -13,8 +13,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use wirewise_model::{
-    Attribute, CallId, CaptureId, ClosedBy, Coverage, Endpoint, FlowId, FlowState, FlowSummary, Frames, Kind, Note,
-    Outcome, PacketNumber, Peers, SideCounters, Source, Timestamp, Transport, Vantage, Viewer, Workload,
+    Attribute, CallId, CaptureId, ClosedBy, Coverage, Endpoint, FlowId, FlowState, FlowSummary, Frames, Kind,
+    Note, Outcome, PacketNumber, Peers, SideCounters, Source, Timestamp, Transport, Vantage, Viewer,
+    Workload,
 };
 use wirewise_redact::{Batch, CaptureInfo, FlowRecord, Heard, Loss, Payload, Record, RecordFields};
 
@@ -128,7 +129,14 @@ pub(crate) fn flow(n: u64) -> FlowRecord {
 }
 
 pub(crate) fn capture(id: &str) -> CaptureInfo {
-    CaptureInfo { id: CaptureId(id.into()), path: None, frames: 0, first_at: None, last_at: None, complete: false }
+    CaptureInfo {
+        id: CaptureId(id.into()),
+        path: None,
+        frames: 0,
+        first_at: None,
+        last_at: None,
+        complete: false,
+    }
 }
 
 /// A batch of the calls `numbers` of the data set `dataset`.

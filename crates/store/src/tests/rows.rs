@@ -321,6 +321,9 @@ async fn a_viewer_sees_the_rows_of_its_namespaces_alone() {
         assert_eq!(count("SELECT count(*) FROM calls", &[]).await, 0);
         assert_eq!(count("SELECT count(*) FROM payloads", &["vault"]).await, 2);
         assert_eq!(count("SELECT count(*) FROM flows", &["vault"]).await, 0);
-        assert_eq!(count("SELECT count(DISTINCT server_workload) FROM calls WHERE failed = false", &["shop"]).await, 1);
+        assert_eq!(
+            count("SELECT count(DISTINCT server_workload) FROM calls WHERE failed = false", &["shop"]).await,
+            1
+        );
     }
 }
