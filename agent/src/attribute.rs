@@ -31,7 +31,7 @@ impl Attributor {
     pub(crate) fn new(names: Option<NamesFile>, limits: &Limits, key: &Key, capture: CaptureId) -> Self {
         Self {
             names: Names::new(names, limits),
-            redactor: Redactor::new(key, limits),
+            redactor: Redactor::new(key, limits, wirewise_pipeline::redaction),
             capture,
             node: None,
             local: None,

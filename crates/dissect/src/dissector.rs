@@ -1,6 +1,8 @@
 //! What a protocol has to be: its entry in the table, and the two traits that take bytes and messages.
 
-use wirewise_model::{Exchange, Limits, Mark, Outcome, Reason, Side, Timestamp, TlsInfo, Transport};
+use wirewise_model::{
+    Exchange, Limits, Mark, Outcome, Reason, Redaction, Side, Timestamp, TlsInfo, Transport,
+};
 
 use crate::Input;
 
@@ -15,10 +17,14 @@ pub struct Protocol {
     pub reference: &'static str,
     /// Ports where it is probed before others. A hint, never proof.
     pub ports: &'static [u16],
+    /// How its texts are scrubbed. Nothing of a protocol is stored before this is tested.
+    pub redaction: Redaction,
     /// How it is found and read in a stream, where it rides on one.
     pub stream: Option<StreamEntry>,
     /// How it is found and read in messages, where it rides on them.
     pub message: Option<MessageEntry>,
+    /// How it is found in exchanges of another protocol, where it rides on them.
+    pub refine: Option<RefineEntry>,
 }
 
 /// A protocol over a byte stream of two sides.
@@ -37,6 +43,16 @@ pub struct MessageEntry {
     pub probe: fn(&Datagram<'_>) -> Probe,
     /// A dissector for one flow, of which `client` asks.
     pub open: fn(limits: &Limits, client: Side) -> Box<dyn Messages>,
+}
+
+/// A protocol inside the exchanges of others: GraphQL in HTTP.
+#[derive(Debug)]
+pub struct RefineEntry {
+    /// The protocols whose exchanges may carry it.
+    pub carriers: &'static [&'static str],
+    /// Turns an exchange into what it carries and says so; leaves it as it is where it carries nothing of this
+    /// protocol. `carrier` is set by the caller. It sees what was kept of the bodies, cut or not.
+    pub refine: fn(exchange: &mut Exchange) -> bool,
 }
 
 /// What a probe says. It must decide within `Limits::probe_bytes` of each side.

@@ -18,7 +18,8 @@ mod icmp;
 mod tls;
 
 pub use dissector::{
-    Datagram, End, Fed, Heads, MessageEntry, Messages, Out, Probe, Protocol, Stream, StreamEntry, Verdict,
+    Datagram, End, Fed, Heads, MessageEntry, Messages, Out, Probe, Protocol, RefineEntry, Stream,
+    StreamEntry, Verdict,
 };
 pub use input::Input;
 pub use session::{Session, SessionStart, Switchboard};

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use wirewise_model::{Books, Limits, Mark, Reason, Side, Stage, Timestamp, Transport};
+use wirewise_model::{Books, Exchange, Limits, Mark, Reason, Side, Stage, Timestamp, Transport};
 
 use crate::dissector::{
     Datagram, End, Fed, Heads, Messages, Out, Probe, Protocol, Stream, StreamEntry, Verdict,
@@ -82,6 +82,22 @@ impl Switchboard {
                     self.panics[at] += 1;
                 }
                 None
+            }
+        }
+    }
+
+    /// Turns an exchange into what it carries, where a protocol of the table knows it: the innermost names it.
+    pub fn refine(&mut self, exchange: &mut Exchange) {
+        for protocol in PROTOCOLS {
+            let Some(entry) = &protocol.refine else { continue };
+            if !entry.carriers.contains(&&*exchange.protocol) || self.is_off(protocol) {
+                continue;
+            }
+            let carrier = exchange.protocol.clone();
+            if self.fence(protocol, || (entry.refine)(exchange)) == Some(true) {
+                exchange.carrier = Some(carrier);
+                exchange.protocol = std::borrow::Cow::Borrowed(protocol.name);
+                return;
             }
         }
     }

@@ -103,6 +103,18 @@ words! {
     }
 }
 
+/// How a protocol's texts are scrubbed before any of them is kept: what its entry in the table of protocols
+/// promises, and `redact` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redaction {
+    /// Targets are URLs; headers and bodies are those of HTTP; what looks random is hidden.
+    Web,
+    /// Names and fingerprints: what looks random is what one searches for, and stays.
+    Names,
+    /// Other text: targets, errors and attributes are searched for secrets; what looks random is hidden.
+    Text,
+}
+
 /// Something odd, in one word of snake_case: `retransmitted`, `gap`, `mid_stream`, `search_suffix`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Note(pub Cow<'static, str>);
@@ -325,6 +337,9 @@ pub struct Exchange {
     pub operation: String,
     /// Path, topic, name asked for ...
     pub target: String,
+    /// The target's normal form, where the protocol knows a better one than masking the target's ids: a statement
+    /// without its literals, a method of a service.
+    pub endpoint: Option<String>,
     /// Host, `:authority`, SNI.
     pub host: Option<String>,
     /// As the protocol says it.
@@ -360,6 +375,7 @@ impl Exchange {
             complete: false,
             operation: String::new(),
             target: String::new(),
+            endpoint: None,
             host: None,
             status: None,
             status_code: None,

@@ -14,8 +14,8 @@ mod viewer;
 mod workload;
 
 pub use call::{
-    Attribute, Body, Call, Coverage, Exchange, Frames, Kind, Mark, Message, Note, Outcome, Track, Value,
-    Vantage,
+    Attribute, Body, Call, Coverage, Exchange, Frames, Kind, Mark, Message, Note, Outcome, Redaction, Track,
+    Value, Vantage,
 };
 pub use flow::{
     CertificateInfo, ClosedBy, Endpoint, FlowKey, FlowState, FlowSummary, Side, SideCounters, TlsInfo,

@@ -11,7 +11,8 @@ use hashbrown::HashSet;
 use wirewise_dissect::{Datagram, End, Out, Session, SessionStart, Switchboard};
 use wirewise_flow::{EndReason, Event, Flow, FlowHandle, FlowTable, Listener};
 use wirewise_model::{
-    Books, Call, CaptureId, Exchange, FlowSummary, Frame, Ledger, Limits, Reason, Stage, Timestamp, Transport,
+    Books, Call, CaptureId, Exchange, FlowSummary, Frame, Ledger, Limits, Reason, Redaction, Stage,
+    Timestamp, Transport,
 };
 use wirewise_wire::{Parsed, Parser};
 
@@ -112,10 +113,11 @@ impl Pipeline {
         for &handle in &self.rest.waiting {
             let Some((flow, session)) = self.flows.get_mut(handle) else { continue };
             session.open(&mut out);
-            for exchange in out.exchanges.drain(..) {
+            for mut exchange in out.exchanges.drain(..) {
                 if exchange.started() > before {
                     continue;
                 }
+                self.rest.board.refine(&mut exchange);
                 if underway.calls.len() == most {
                     underway.more_calls += 1;
                 } else {
@@ -187,7 +189,8 @@ impl Rest {
         self.out.exchanges = exchanges;
     }
 
-    fn emit(&mut self, flow: &mut Flow, session: &Session, exchange: Exchange, output: &mut Output) {
+    fn emit(&mut self, flow: &mut Flow, session: &Session, mut exchange: Exchange, output: &mut Output) {
+        self.board.refine(&mut exchange);
         if flow.calls == 0 && flow.key.transport == Transport::Tcp && flow.opener.is_none() {
             flow.set_client(exchange.client);
         }
@@ -195,6 +198,15 @@ impl Rest {
         self.calls.take(1);
         self.calls.pass(1);
         output.calls.push(call::make(&self.capture, flow, session, exchange));
+    }
+}
+
+/// How the texts of a protocol's calls are scrubbed: as its entry in the table says. Bare connections hold addresses
+/// and counters.
+pub fn redaction(protocol: &str) -> Option<Redaction> {
+    match protocol {
+        "tcp" | "udp" | "sctp" => Some(Redaction::Names),
+        name => wirewise_dissect::protocol(name).map(|protocol| protocol.redaction),
     }
 }
 

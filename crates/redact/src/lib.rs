@@ -27,4 +27,4 @@ mod url;
 pub use batch::{Batch, CaptureInfo, Loss, Open};
 pub use kind::Key;
 pub use record::{Attributed, FlowRecord, Heard, Payload, Record, RecordFields};
-pub use redactor::Redactor;
+pub use redactor::{Policies, Redactor};

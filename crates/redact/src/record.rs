@@ -75,6 +75,8 @@ pub struct RecordFields {
     pub operation: String,
     /// `target`, scrubbed.
     pub target: String,
+    /// `endpoint` where the protocol tells it, scrubbed; else it is the target with its ids masked.
+    pub endpoint: Option<String>,
     /// `host`.
     pub host: Option<String>,
     /// `status`.

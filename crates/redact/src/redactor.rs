@@ -1,12 +1,12 @@
 //! From a call with names to a record: which column is scrubbed how.
 //!
-//! Policies are by protocol. Those listed in [`POLICIES`] have tests with planted secrets; of any other
-//! protocol only what has a type stays (times, ends, counters, numbers, outcome), since nobody has said yet
-//! where it keeps its secrets.
+//! Policies are by protocol, and stand in the protocol's entry of the table; each has tests with planted secrets.
+//! Of a protocol without one only what has a type stays (times, ends, counters, numbers, outcome), since nobody has
+//! said yet where it keeps its secrets.
 
 use std::borrow::Cow;
 
-use wirewise_model::{Attribute, Body, Limits, Message, NameSource, Value, Workload};
+use wirewise_model::{Attribute, Body, Limits, Message, NameSource, Redaction, Value, Workload};
 
 use crate::detect::Random;
 use crate::kind::{Key, Pseudonyms};
@@ -14,37 +14,8 @@ use crate::record::{Attributed, Payload, Record, RecordFields};
 use crate::scrub::{Place, Scrub};
 use crate::{body, header, text, url};
 
-/// How a protocol's texts are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Policy {
-    target: Target,
-    /// Whether random-looking texts in target and attributes are hidden.
-    random: Random,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    Url,
-    Text,
-}
-
-const WEB: Policy = Policy { target: Target::Url, random: Random::Hide };
-/// Names and fingerprints: random-looking labels are what one searches for.
-const NAMES: Policy = Policy { target: Target::Text, random: Random::Keep };
-
-/// The protocols whose policy is tested.
-const POLICIES: &[(&str, Policy)] = &[
-    ("http1", WEB),
-    ("dns", NAMES),
-    ("mdns", NAMES),
-    ("llmnr", NAMES),
-    ("tls", NAMES),
-    ("icmp", NAMES),
-    ("icmpv6", NAMES),
-    ("tcp", NAMES),
-    ("udp", NAMES),
-    ("sctp", NAMES),
-];
+/// How a protocol of that name is scrubbed, as the table of protocols says; `None` for one that is in no table.
+pub type Policies = fn(protocol: &str) -> Option<Redaction>;
 
 /// An operation or status longer than this is no word of a protocol.
 const LONGEST_WORD: usize = 64;
@@ -54,12 +25,13 @@ const LONGEST_WORD: usize = 64;
 pub struct Redactor {
     pseudonyms: Pseudonyms,
     limits: Limits,
+    policies: Policies,
 }
 
 impl Redactor {
-    /// Of a key, which makes pseudonyms join, and of limits, of which it takes `body_kept`.
-    pub fn new(key: &Key, limits: &Limits) -> Self {
-        Self { pseudonyms: Pseudonyms::new(key), limits: limits.clone() }
+    /// Of a key, which makes pseudonyms join, of limits, of which it takes `body_kept`, and of the protocols' policies.
+    pub fn new(key: &Key, limits: &Limits, policies: Policies) -> Self {
+        Self { pseudonyms: Pseudonyms::new(key), limits: limits.clone(), policies }
     }
 
     /// Scrubs a call: the only way to a [`Record`] but for reading one back.
@@ -67,7 +39,7 @@ impl Redactor {
         let Attributed { call, mut peers, heard } = attributed;
         let mut exchange = call.exchange;
         let mut scrub = Scrub::new(&self.pseudonyms, &self.limits);
-        let policy = POLICIES.iter().find(|(name, _)| *name == exchange.protocol).map(|(_, policy)| *policy);
+        let policy = (self.policies)(&exchange.protocol);
 
         let (started, observed_until) = (exchange.started(), exchange.observed_until());
         let nanos = |span: std::time::Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
@@ -88,6 +60,9 @@ impl Redactor {
         match policy {
             Some(policy) => {
                 scrub.target(&mut exchange.target, policy);
+                if let Some(endpoint) = &mut exchange.endpoint {
+                    scrub.target(endpoint, policy);
+                }
                 if let Some(error) = &mut exchange.error {
                     scrub.mend(error, Random::Hide, Place::new("", "error"));
                 }
@@ -97,6 +72,7 @@ impl Redactor {
             }
             None => {
                 exchange.target.clear();
+                exchange.endpoint = None;
                 exchange.error = None;
                 exchange.attributes.retain(|attribute| !matches!(attribute.value, Value::Text(_)));
             }
@@ -127,6 +103,7 @@ impl Redactor {
             kind: exchange.kind,
             operation: exchange.operation,
             target: exchange.target,
+            endpoint: exchange.endpoint,
             host: exchange.host,
             status: exchange.status,
             status_code: exchange.status_code,
@@ -218,18 +195,18 @@ impl Scrub<'_> {
         text::cut(word, LONGEST_WORD);
     }
 
-    fn target(&mut self, target: &mut String, policy: Policy) {
+    fn target(&mut self, target: &mut String, policy: Redaction) {
         let place = Place::new("request.", "target");
-        let scrubbed = match policy.target {
-            Target::Url => url::scrub(target, place, self),
-            Target::Text => self.text(target, policy.random, place),
+        let scrubbed = match policy {
+            Redaction::Web => url::scrub(target, place, self),
+            Redaction::Names | Redaction::Text => self.text(target, random(policy), place),
         };
         if let Some(scrubbed) = scrubbed {
             *target = scrubbed;
         }
     }
 
-    fn attribute(&mut self, attribute: &mut Attribute, policy: Policy) {
+    fn attribute(&mut self, attribute: &mut Attribute, policy: Redaction) {
         let Value::Text(value) = &mut attribute.value else { return };
         let place = Place::new("", "attribute").at(&attribute.name);
         let kind = match attribute.name.starts_with("tls.") || attribute.name.starts_with("dns.") {
@@ -239,8 +216,10 @@ impl Scrub<'_> {
         };
         let scrubbed = match kind {
             Some(_) => self.named(kind, value, place),
-            None if policy.random == Random::Hide => self.value(value, place),
-            None => self.text(value, policy.random, place),
+            None => match random(policy) {
+                Random::Hide => self.value(value, place),
+                Random::Keep => self.text(value, Random::Keep, place),
+            },
         };
         if let Some(scrubbed) = scrubbed {
             *value = scrubbed;
@@ -265,6 +244,14 @@ impl Scrub<'_> {
                 self.mend(service, Random::Keep, Place::new("", part));
             }
         }
+    }
+}
+
+/// Whether random-looking texts in target and attributes are hidden.
+fn random(policy: Redaction) -> Random {
+    match policy {
+        Redaction::Web | Redaction::Text => Random::Hide,
+        Redaction::Names => Random::Keep,
     }
 }
 

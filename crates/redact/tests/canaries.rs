@@ -7,9 +7,19 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use wirewise_model::{
     Attribute, Body, Call, CallId, CaptureId, Endpoint, Exchange, FlowId, Limits, Mark, Message, NameSource,
-    PacketNumber, Peers, Side, Source, Timestamp, Track, Transport, Value, Vantage, Workload,
+    PacketNumber, Peers, Redaction, Side, Source, Timestamp, Track, Transport, Value, Vantage, Workload,
 };
 use wirewise_redact::{Attributed, Heard, Key, Record, Redactor};
+
+/// Policies as the table of protocols has them.
+fn policy(protocol: &str) -> Option<Redaction> {
+    match protocol {
+        "http1" => Some(Redaction::Web),
+        "dns" | "tls" | "icmp" | "tcp" | "udp" => Some(Redaction::Names),
+        "redis" => Some(Redaction::Text),
+        _ => None,
+    }
+}
 
 fn message() -> Message {
     let mark = |at, packet| Mark { at: Timestamp::from_nanos(at), packet: PacketNumber(packet) };
@@ -88,7 +98,7 @@ fn cut(mut attributed: Attributed, keep: usize) -> Attributed {
 }
 
 fn redact(attributed: Attributed) -> Record {
-    Redactor::new(&Key::from_bytes([9; 32]), &Limits::default()).redact(attributed)
+    Redactor::new(&Key::from_bytes([9; 32]), &Limits::default(), policy).redact(attributed)
 }
 
 /// Every form that a record can leave in.

@@ -14,10 +14,14 @@ use wirewise_redact::RecordFields;
 /// Targets that are not stable after as many masks are made to be odd.
 const MOST_ROUNDS: usize = 8;
 
-/// The target of a call, templated: the `endpoint` column. Empty where the protocol has no target.
+/// The target of a call, templated: the `endpoint` column. Empty where the protocol has no target. A protocol that
+/// knows a better form than masking ids (a statement's normal form, a service's method) tells it, and it stays.
 ///
 /// Masking it again gives the same.
 pub fn endpoint(record: &RecordFields) -> String {
+    if let Some(endpoint) = &record.endpoint {
+        return endpoint.clone();
+    }
     let mut masked = once(&record.protocol, &record.operation, &record.target);
     if !masked.contains(['{', '[', '%', '.', ';', ':']) {
         return masked;

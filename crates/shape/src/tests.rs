@@ -26,6 +26,7 @@ fn record(protocol: &str, operation: &str, target: &str) -> RecordFields {
         kind: Kind::Unary,
         operation: operation.to_owned(),
         target: target.to_owned(),
+        endpoint: None,
         host: None,
         status: None,
         status_code: None,

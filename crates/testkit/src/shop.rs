@@ -203,6 +203,7 @@ impl Made {
             kind: Kind::Unary,
             operation: asked.operation.to_owned(),
             target: asked.target,
+            endpoint: None,
             host: (!udp).then(|| format!("{}.shop", asked.to.name)),
             status: Some(asked.status.0.to_owned()),
             status_code: asked.status.1,

@@ -37,7 +37,7 @@ mod suffix;
 #[cfg(test)]
 mod tests;
 
-use wirewise_model::{Limits, Reason, Side, Timestamp, Transport};
+use wirewise_model::{Limits, Reason, Redaction, Side, Timestamp, Transport};
 
 use self::message::{Flavour, Heard};
 use self::pair::Pairing;
@@ -57,8 +57,10 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
     title: "DNS",
     reference: "RFC 1035",
     ports: &[DNS_PORT],
+    redaction: Redaction::Names,
     stream: Some(StreamEntry { probe: stream::probe, open: stream::open }),
     message: Some(MessageEntry { probe: probe_dns, open }),
+    refine: None,
 };
 
 /// The table's entry for multicast DNS.
@@ -67,8 +69,10 @@ pub(crate) static MDNS: Protocol = Protocol {
     title: "Multicast DNS",
     reference: "RFC 6762",
     ports: &[MDNS_PORT],
+    redaction: Redaction::Names,
     stream: None,
     message: Some(MessageEntry { probe: probe_mdns, open }),
+    refine: None,
 };
 
 /// The table's entry for LLMNR.
@@ -77,8 +81,10 @@ pub(crate) static LLMNR: Protocol = Protocol {
     title: "Link-Local Multicast Name Resolution",
     reference: "RFC 4795",
     ports: &[LLMNR_PORT],
+    redaction: Redaction::Names,
     stream: None,
     message: Some(MessageEntry { probe: probe_llmnr, open }),
+    refine: None,
 };
 
 fn open(limits: &Limits, _: Side) -> Box<dyn Messages> {

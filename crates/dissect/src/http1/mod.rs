@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use wirewise_model::{Limits, Reason, Side, Timestamp};
+use wirewise_model::{Limits, Reason, Redaction, Side, Timestamp};
 
 use crate::{End, Fed, Input, Out, Protocol, Stream, StreamEntry, Verdict};
 
@@ -41,11 +41,13 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
     title: "HTTP/1.0 and 1.1",
     reference: "RFC 9112",
     ports: &[80, 8080],
+    redaction: Redaction::Web,
     stream: Some(StreamEntry {
         probe: probe::probe,
         open: |limits, client| Box::new(Http1::new(limits, client)),
     }),
     message: None,
+    refine: None,
 };
 
 /// Bytes that are no part of a message: after a loss, or of something that is not HTTP.

@@ -21,7 +21,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-use wirewise_model::{Limits, Reason, Side};
+use wirewise_model::{Limits, Reason, Redaction, Side};
 
 use crate::{Datagram, MessageEntry, Messages, Probe, Protocol};
 
@@ -34,8 +34,10 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
     title: "ICMP and ICMPv6",
     reference: "RFC 792, RFC 4443",
     ports: &[],
+    redaction: Redaction::Names,
     stream: None,
     message: Some(MessageEntry { probe, open }),
+    refine: None,
 };
 
 fn probe(message: &Datagram<'_>) -> Probe {

@@ -31,6 +31,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+use wirewise_model::Redaction;
+
 use crate::{Protocol, StreamEntry};
 
 /// The table's entry.
@@ -39,6 +41,8 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
     title: "TLS",
     reference: "RFC 8446, RFC 5246",
     ports: &[443, 853, 993, 8443],
+    redaction: Redaction::Names,
     stream: Some(StreamEntry { probe: probe::probe, open: stream::open }),
     message: None,
+    refine: None,
 };

@@ -45,6 +45,7 @@ pub(crate) fn fields(n: u64) -> RecordFields {
         kind: Kind::Unary,
         operation: "GET".into(),
         target: format!("/orders/{n}"),
+        endpoint: None,
         host: Some("orders".into()),
         status: Some("200".into()),
         status_code: Some(200),
