@@ -84,12 +84,6 @@ impl Config {
         options
     }
 
-    /// Where the redaction key lies: outside of the data directory, so that a copy of the data is not a copy of
-    /// the key.
-    pub(crate) fn redaction_key(&self) -> Result<PathBuf> {
-        Ok(config_directory()?.join("redaction.key"))
-    }
-
     /// The configuration as TOML, secrets masked.
     pub(crate) fn printed(&self) -> String {
         let mut file = self.file.clone();

@@ -1,6 +1,6 @@
 //! Rows and documents, printed for people or programs.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
@@ -165,11 +165,6 @@ pub(crate) fn printable(text: &str) -> String {
             char => char,
         })
         .collect()
-}
-
-/// Whether progress may be drawn.
-pub(crate) fn draws() -> bool {
-    io::stderr().is_terminal()
 }
 
 #[cfg(test)]

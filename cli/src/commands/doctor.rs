@@ -185,7 +185,7 @@ fn limits(config: &Config) -> Vec<(&'static str, String)> {
     vec![
         (
             "live calls kept",
-            format!("{} h or {:.1} GB", store.keep_for.as_secs() / 3600, store.keep_bytes as f64 / 1e9),
+            format!("{} h or {} GB", store.keep_for.as_secs() / 3600, store.keep_bytes as f64 / 1e9),
         ),
         ("body kept", format!("{} KiB a side", packets.body_kept >> 10)),
         (

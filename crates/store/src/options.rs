@@ -43,7 +43,7 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             keep_for: Duration::from_secs(24 * 3600),
-            keep_bytes: 10 << 30,
+            keep_bytes: 10_000_000_000,
             tail: TailLimits::default(),
             queries: 4,
             threads: 0,

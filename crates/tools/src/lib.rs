@@ -27,7 +27,9 @@ mod search_calls;
 #[cfg(test)]
 mod tests;
 
-pub use evidence::{Citation, Evidence, LossTold, MOST_DEFINITIONS, Span, approximate_tokens};
+pub use evidence::{
+    Citation, DEFAULT_TOKENS, Evidence, LossTold, MOST_DEFINITIONS, MOST_TOKENS, Span, approximate_tokens,
+};
 pub use names::{KnownEndpoint, Names, nearest};
 pub use table::{Row, Table};
 pub use tool::{Run, Running, Tool, ToolError};

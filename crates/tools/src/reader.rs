@@ -147,12 +147,6 @@ impl<'a> Reader<'a> {
         Ok(names)
     }
 
-    /// How many calls began in the window and fit the condition.
-    pub(crate) async fn calls_in(&self, window: Window, condition: &str) -> Result<u64, ToolError> {
-        self.count(&format!("SELECT count(*) AS n FROM calls WHERE {} AND {condition}", sql::within(window)))
-            .await
-    }
-
     pub(crate) fn captures(&self) -> &[wirewise_redact::CaptureInfo] {
         &self.info.captures
     }
