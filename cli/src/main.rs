@@ -46,8 +46,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = config::Config::resolve(&arguments.common)?;
     if arguments.common.print_config {
-        print!("{}", config.printed());
-        return Ok(());
+        return output::say(config.printed().trim_end());
     }
     match arguments.command {
         Some(Command::Up(up)) => commands::up::run(&config, up),

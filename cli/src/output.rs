@@ -22,6 +22,11 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
+/// Prints one line for people.
+pub(crate) fn say(line: &str) -> Result<()> {
+    Ok(writeln!(io::stdout().lock(), "{line}")?)
+}
+
 /// Prints a document as text or JSON.
 pub(crate) fn document(format: Format, value: &Value, text: &str) -> Result<()> {
     let mut out = io::stdout().lock();

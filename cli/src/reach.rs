@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 #[derive(Clone)]
 pub(crate) enum Reach {
     /// A store that is ours for the time of the command.
-    Here(Here),
+    Here(Box<Here>),
     /// A process that listens.
     There(There),
 }
@@ -55,7 +55,7 @@ impl Reach {
             return Ok(Self::There(There::at(url, &config.data)?));
         }
         match Store::open_existing(&config.data, config.store_options()).await {
-            Ok(store) => Ok(Self::Here(Here::new(store, config)?)),
+            Ok(store) => Ok(Self::Here(Box::new(Here::new(store, config)?))),
             Err(StoreError::Owned { dir, owner }) => owned(&dir, owner),
             Err(error) => Err(error.into()),
         }
@@ -67,7 +67,7 @@ impl Reach {
             return Ok(Self::There(There::at(url, &config.data)?));
         }
         match Store::open(&config.data, config.store_options()).await {
-            Ok(store) => Ok(Self::Here(Here::new(store, config)?)),
+            Ok(store) => Ok(Self::Here(Box::new(Here::new(store, config)?))),
             Err(StoreError::Owned { dir, owner }) => owned(&dir, owner),
             Err(error) => Err(error.into()),
         }

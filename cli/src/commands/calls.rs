@@ -11,7 +11,7 @@ use wirewise_store::sql_text;
 use super::{runtime, scratch};
 use crate::arguments::{Calls, Format, sql_interval};
 use crate::config::Config;
-use crate::output::{Row, Rows, printable};
+use crate::output::{Row, Rows, printable, say};
 use crate::reach::Reach;
 
 /// How often a followed data set is looked at.
@@ -35,14 +35,16 @@ pub(crate) fn run(config: &Config, calls: Calls) -> Result<()> {
         );
         let mut told = Told::default();
         print(&reach, config, &latest, &mut told).await?;
-        while calls.follow {
+        if !calls.follow {
+            return Ok(());
+        }
+        loop {
             tokio::time::sleep(FOLLOW).await;
             let fresh = format!(
                 "SELECT {COLUMNS} FROM calls WHERE {conditions} AND outcome <> 'open' AND started_at >= now() - {LOOK_BACK} ORDER BY started_at, call_id"
             );
             print(&reach, config, &fresh, &mut told).await?;
         }
-        Ok(())
     })
 }
 
@@ -98,7 +100,7 @@ async fn print(reach: &Reach, config: &Config, sql: &str, told: &mut Told) -> Re
         }
         match &mut printed {
             Some(printed) => printed.push(row)?,
-            None => writeln(&line(&row))?,
+            None => say(&line(&row))?,
         }
     }
     told.turn_over();
@@ -106,11 +108,6 @@ async fn print(reach: &Reach, config: &Config, sql: &str, told: &mut Told) -> Re
         printed.finish()?;
     }
     Ok(())
-}
-
-fn writeln(line: &str) -> Result<()> {
-    use std::io::Write;
-    Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
 /// One call as a log would tell it.

@@ -140,7 +140,7 @@ async fn packets(reach: &Reach, found: &Found, out: &Path) -> Result<()> {
     let frames = extracted(capture, Path::new(path), &numbers)?;
     write_pcapng_file(out, frames.iter().map(wirewise_capture::OwnedFrame::as_frame))
         .with_context(|| format!("write {}", out.display()))?;
-    println!("{} packets of {} written to {}", frames.len(), found.id, out.display());
+    output::say(&format!("{} packets of {} written to {}", frames.len(), found.id, out.display()))?;
     Ok(())
 }
 

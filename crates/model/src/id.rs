@@ -57,7 +57,7 @@ macro_rules! id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut text = [0u8; DIGITS + 1];
-                text[0] = $letter as u8;
+                text[0] = u8::try_from($letter).expect("a letter of ASCII");
                 let mut rest = self.0;
                 for digit in text[1..].iter_mut().rev() {
                     *digit = ALPHABET[(rest & 31) as usize];

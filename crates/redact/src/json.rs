@@ -258,7 +258,7 @@ impl<'t> Json<'t, '_, '_> {
         self.at += length;
         let counted = || names::counts(name) && number.len() <= 12;
         // A number is never a person's name, nor a count of tokens a token.
-        let kind = kind.filter(|kind| !kind.is_person() && !(*kind == Kind::Token && counted()));
+        let kind = kind.filter(|kind| !kind.is_person() && (*kind != Kind::Token || !counted()));
         let kind = kind.or_else(|| detect::is_card(number).then_some(Kind::Card));
         match kind {
             Some(kind) => {

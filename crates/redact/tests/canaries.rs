@@ -1,5 +1,7 @@
 //! Secrets planted in every place of a call: none may be found in any form of its record.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 

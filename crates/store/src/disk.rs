@@ -15,6 +15,7 @@ pub(crate) struct Disk {
 /// A file that is being written.
 #[derive(Debug)]
 pub(crate) struct DiskFile {
+    #[cfg(test)]
     disk: Disk,
     path: PathBuf,
     file: File,
@@ -27,7 +28,13 @@ impl Disk {
         #[cfg(test)]
         self.fault(|faults| faults.create(path))?;
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        Ok(DiskFile { disk: self.clone(), path: path.to_owned(), file, len: 0 })
+        Ok(DiskFile {
+            #[cfg(test)]
+            disk: self.clone(),
+            path: path.to_owned(),
+            file,
+            len: 0,
+        })
     }
 
     /// Makes a directory that only we can enter, with those above it. New ones are synced into their parents.

@@ -23,6 +23,8 @@
 //! door for many nodes is `query::table::CallsView`: it decides which rows of the files `calls` shows, and hides
 //! superseded revisions in the same way. `shape_id` and `recording_id` are read as null until something writes them.
 
+#![cfg_attr(test, recursion_limit = "256")]
+
 mod disk;
 mod error;
 mod files;

@@ -194,13 +194,15 @@ impl Log {
     }
 
     /// Writes the records and syncs them. After an error none of them is in the log.
-    pub(crate) fn append<'a>(&mut self, records: impl Iterator<Item = &'a [u8]>) -> Result<(), StoreError> {
+    pub(crate) fn append<'a>(
+        &mut self,
+        mut records: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(), StoreError> {
         let mut file = match self.file.take() {
             Some(file) => file,
             None => self.begin()?,
         };
-        let written =
-            records.map(|bytes| file.write_all(bytes)).collect::<Result<(), _>>().and_then(|()| file.sync());
+        let written = records.try_for_each(|bytes| file.write_all(bytes)).and_then(|()| file.sync());
         let error = match written {
             Ok(()) => {
                 self.synced = file.len();

@@ -7,7 +7,6 @@ use wirewise_store::{DatasetInfo, Scope, Store, StoreError};
 
 use crate::evidence::LossTold;
 use crate::names::{KnownEndpoint, Names};
-use crate::sql;
 use crate::table::Table;
 use crate::tool::ToolError;
 use crate::window::parse_window;

@@ -20,6 +20,7 @@ use wirewise_assistant::answer::Question;
 use super::{ask, runtime};
 use crate::arguments::{Demo, Fault, Import};
 use crate::config::Config;
+use crate::output::say;
 use crate::reach::Reach;
 
 /// The scene that is replayed where nothing can be captured: two faults' worth of seconds at the hub's bridge.
@@ -51,7 +52,7 @@ pub(crate) fn run(config: &Config, demo: Demo) -> Result<()> {
             ended = play(&config, &demo, directory.path()) => ended,
             signal = stopped() => {
                 signal?;
-                println!("\nTaking the shop away.");
+                say("\nTaking the shop away.")?;
                 Ok(())
             }
         }
@@ -76,22 +77,22 @@ async fn play(config: &Config, demo: &Demo, directory: &Path) -> Result<()> {
     let up;
     match live {
         Ok(()) => {
-            println!(
-                "Opening a shop in network namespaces of its own: gateway, orders, payments (two versions), inventory, dnsmasq, Redis."
-            );
+            say(
+                "Opening a shop in network namespaces of its own: gateway, orders, payments (two versions), inventory, dnsmasq, Redis.",
+            )?;
             shop = shop::Shop::open(directory).await.context("open the shop")?;
             up = Up::start(config, address, &["--netns", shop.hub(), "--names", path(&shop.names())?])?;
             up.wait().await?;
-            println!("Steady load for {} s ...", demo.before);
+            say(&format!("Steady load for {} s ...", demo.before))?;
             tokio::time::sleep(Duration::from_secs(demo.before)).await;
-            println!("A fault: {}. {} s more ...", shop::told(fault), demo.during);
+            say(&format!("A fault: {}. {} s more ...", shop::told(fault), demo.during))?;
             shop.break_it(fault)?;
             tokio::time::sleep(Duration::from_secs(demo.during)).await;
             tokio::time::sleep(SETTLE).await;
         }
         Err(why) => {
-            println!("No live capture: {why}.");
-            println!("Replaying a capture of the same scene instead: {}.", shop::told(Fault::Slow));
+            say(&format!("No live capture: {why}."))?;
+            say(&format!("Replaying a capture of the same scene instead: {}.", shop::told(Fault::Slow)))?;
             import(config, directory)?;
             up = Up::start(config, address, &["--no-capture"])?;
             up.wait().await?;
@@ -99,22 +100,22 @@ async fn play(config: &Config, demo: &Demo, directory: &Path) -> Result<()> {
     }
     let reach = Reach::to_read(config).await?;
     for question in QUESTIONS {
-        println!("\n$ wirewise ask \"{question}\"");
+        say(&format!("\n$ wirewise ask \"{question}\""))?;
         let answer = reach.ask(&Question { question: question.to_owned(), dataset: None }).await?;
-        println!("{}", crate::output::printable(&ask::told(&answer)));
+        say(&crate::output::printable(&ask::told(&answer)))?;
         if answer.citations.is_empty() && !answer.refused {
             bail!("the answer cites nothing");
         }
     }
-    println!(
+    say(&format!(
         "\nServing on http://{address} (the browser asks for a password: the token in {}).",
         wirewise_assistant::token::Token::path(&config.data).display()
-    );
-    println!("Ask on: wirewise --data {} ask \"who calls payments?\"", config.data.display());
+    ))?;
+    say(&format!("Ask on: wirewise --data {} ask \"who calls payments?\"", config.data.display()))?;
     if demo.once {
         return Ok(());
     }
-    println!("Ctrl-C ends it and takes everything away.");
+    say("Ctrl-C ends it and takes everything away.")?;
     up.ended().await
 }
 

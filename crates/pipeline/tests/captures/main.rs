@@ -4,6 +4,8 @@
 //! The captures lie beside the project, not in it; without them these tests are skipped, loudly, unless
 //! `WIREWISE_REQUIRE=all`. `cargo xtask bench truth` prints the table.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and prints its table")]
+
 mod compare;
 mod corpus;
 mod score;

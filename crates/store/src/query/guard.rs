@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::physical_plan::joins::{CrossJoinExec, NestedLoopJoinExec};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
@@ -343,8 +344,8 @@ fn rows(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<usize>, StoreError> {
         };
     }
     let own = plan.fetch();
-    let statistics =
-        plan.partition_statistics(None).ok().and_then(|known| known.num_rows.get_value().copied());
+    let known = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new());
+    let statistics = known.ok().and_then(|known| known.num_rows.get_value().copied());
     let from_below = match below.as_slice() {
         [] => statistics,
         [one] => *one,

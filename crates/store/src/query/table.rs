@@ -24,7 +24,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, col, lit};
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::expressions::Column as PhysicalColumn;
@@ -260,7 +260,7 @@ impl SnapshotTable {
         let schema = self.table.visible_schema();
         let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(vec![true; times.len()]) };
         let predicate = state.create_physical_expr(filter, &DFSchema::try_from(schema.as_ref().clone())?)?;
-        let predicate = PruningPredicate::try_new(predicate, schema)?;
+        let predicate = PruningPredicateBuilder::new().with_file_schema(schema).try_build(predicate)?;
         predicate.prune(&Spans { column: self.table.time(), times })
     }
 }
