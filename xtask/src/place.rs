@@ -37,9 +37,18 @@ pub(crate) fn require_all() -> bool {
     env::var_os("WIREWISE_REQUIRE").is_some_and(|value| value == "all")
 }
 
-/// Cargo, building where [`target`] says.
+/// Cargo, building where [`target`] says, as if it had been called from a shell: what `cargo run` tells this program
+/// about itself would make build scripts run again that were run without it (ring's looks at `CARGO_MANIFEST_DIR`).
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let told = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if told {
+            command.env_remove(name);
+        }
+    }
     command.current_dir(root()).env("CARGO_TARGET_DIR", target());
     command
 }
