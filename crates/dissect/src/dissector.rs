@@ -227,8 +227,9 @@ pub trait Stream: Send {
     /// The next `len` bytes of `side` will never come. What was fed and not consumed before them is gone.
     fn gap(&mut self, side: Side, len: u64, out: &mut Out) -> Verdict;
 
-    /// One side is over (`Some`), or the whole flow is (`None`): nothing more will come.
-    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out);
+    /// One side is over (`Some`), or the whole flow is (`None`): nothing more will come. `last` is the packet
+    /// that ended it, or the last that was heard.
+    fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out);
 
     /// Time passes: gives up what has waited too long. Called about once a second while [`Stream::waiting`].
     fn tick(&mut self, now: Timestamp, out: &mut Out);
@@ -245,8 +246,8 @@ pub trait Messages: Send {
     /// Takes one message.
     fn feed(&mut self, message: Datagram<'_>, out: &mut Out) -> Verdict;
 
-    /// The flow is over.
-    fn end(&mut self, why: End, at: Timestamp, out: &mut Out);
+    /// The flow is over; `last` was its last packet.
+    fn end(&mut self, why: End, last: Mark, out: &mut Out);
 
     /// Time passes.
     fn tick(&mut self, now: Timestamp, out: &mut Out);

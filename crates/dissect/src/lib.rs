@@ -9,6 +9,7 @@
 
 mod dissector;
 mod input;
+mod probing;
 mod session;
 mod table;
 

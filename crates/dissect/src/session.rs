@@ -4,10 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wirewise_model::{Books, Exchange, Limits, Mark, Reason, Side, Stage, Timestamp, Transport};
 
-use crate::dissector::{
-    Datagram, End, Fed, Heads, Messages, Out, Probe, Protocol, Stream, StreamEntry, Verdict,
-};
+use crate::dissector::{Datagram, End, Fed, Heads, Messages, Out, Protocol, Stream, Verdict};
+use crate::probing::{self, Claim, Found};
 use crate::{Input, PROTOCOLS};
+
+#[cfg(test)]
+mod tests;
 
 /// No protocol of the table claims the flow.
 const UNKNOWN: Reason = Reason::skip("unknown_protocol");
@@ -27,8 +29,8 @@ const SWITCHED_OFF: Reason = Reason::loss("protocol_switched_off");
 /// How often a flow that was picked up in mid-stream is probed anew at the beginning of a segment.
 const MOST_REPROBES: u16 = 4096;
 
-/// The same for a flow whose beginning nobody knew: what follows a proxy's greeting, or a STARTTLS of a protocol
-/// that is not dissected, may be known again. It must look like a beginning then.
+/// The same for a flow whose beginning nobody knew: what follows a proxy's greeting, or a STARTTLS of a
+/// protocol that is not dissected, may be known again. It must look like a beginning then.
 const LATE_PROBES: u16 = 64;
 
 /// What all sessions share: bounds, books, and which protocols still stand.
@@ -68,7 +70,7 @@ impl Switchboard {
             .map(|(_, protocol)| *protocol)
     }
 
-    fn is_off(&self, protocol: &Protocol) -> bool {
+    pub(crate) fn is_off(&self, protocol: &Protocol) -> bool {
         self.switched_off().any(|off| std::ptr::eq(off, protocol))
     }
 
@@ -264,6 +266,9 @@ impl Session {
 
     /// One message; its side and bounds are in it, its ordinal is set here.
     pub fn message(&mut self, mut message: Datagram<'_>, board: &mut Switchboard, out: &mut Out) {
+        if self.is_stream_in(&message, board) {
+            return self.message_of_stream(&message, board, out);
+        }
         let captured = message.bytes.len() as u64;
         board.books.take(captured);
         let side = &mut self.sides[message.side.index()];
@@ -272,7 +277,12 @@ impl Session {
         // A datagram flow may change its mind (a port is used again), so an unclaimed message does not settle
         // what the next one is.
         if matches!(self.state, State::Probing | State::Unknown { .. }) {
-            self.state = probe_message(&message, board);
+            self.state = match probing::message(&message, board) {
+                Some(Claim { protocol, entry, client }) => {
+                    State::Messages(protocol, (entry.open)(&board.limits, client))
+                }
+                None => State::Unknown { reprobes: 0 },
+            };
         }
         match &mut self.state {
             State::Messages(protocol, messages) => {
@@ -299,6 +309,30 @@ impl Session {
         }
     }
 
+    /// SCTP keeps the bounds of messages, and protocols that were made for streams ride on it all the same
+    /// (HTTP, SIP; TLS by RFC 3436): its messages are a stream where no protocol of messages claims them.
+    fn is_stream_in(&self, message: &Datagram<'_>, board: &Switchboard) -> bool {
+        let unclaimed = || probing::message(message, board).is_none();
+        match self.state {
+            State::Stream(..) => true,
+            State::Probing | State::Unknown { .. } => message.transport == Transport::Sctp && unclaimed(),
+            State::Messages(..) | State::Off => false,
+        }
+    }
+
+    /// One message as the next bytes of its side, in the order of arrival, whichever of an association's
+    /// streams it came on.
+    fn message_of_stream(&mut self, message: &Datagram<'_>, board: &mut Switchboard, out: &mut Out) {
+        let Datagram { side, bytes, original_len, mark, last, .. } = *message;
+        // Of a message in several packets the first and the last are known.
+        let first_part = if last.packet == mark.packet { bytes.len() } else { bytes.len().saturating_sub(1) };
+        self.bytes(side, &bytes[..first_part], mark, board, out);
+        self.bytes(side, &bytes[first_part..], last, board, out);
+        if message.is_cut() {
+            self.gap(side, (original_len - bytes.len()) as u64, board, out);
+        }
+    }
+
     /// The next `len` bytes of `side` will never come.
     pub fn gap(&mut self, side: Side, len: u64, board: &mut Switchboard, out: &mut Out) {
         self.discard(side, BEFORE_GAP, board);
@@ -320,24 +354,18 @@ impl Session {
         }
     }
 
-    /// One side (`Some`) or the whole flow (`None`) is over.
-    pub fn end(
-        &mut self,
-        side: Option<Side>,
-        why: End,
-        at: Timestamp,
-        board: &mut Switchboard,
-        out: &mut Out,
-    ) {
+    /// One side (`Some`) or the whole flow (`None`) is over; `last` is the packet that ended it, or the last
+    /// heard.
+    pub fn end(&mut self, side: Option<Side>, why: End, last: Mark, board: &mut Switchboard, out: &mut Out) {
         if side.is_none() && matches!(self.state, State::Probing) {
             // Last chance for a probe that waits for more.
             self.claim(true, board);
             self.pump(board, out);
         }
         let stood = match &mut self.state {
-            State::Stream(protocol, stream) => board.fence(protocol, || stream.end(side, why, at, out)),
+            State::Stream(protocol, stream) => board.fence(protocol, || stream.end(side, why, last, out)),
             State::Messages(protocol, messages) if side.is_none() => {
-                board.fence(protocol, || messages.end(why, at, out))
+                board.fence(protocol, || messages.end(why, last, out))
             }
             State::Messages(..) | State::Probing | State::Unknown { .. } | State::Off => Some(()),
         };
@@ -509,8 +537,8 @@ impl Session {
             mid_stream: self.start.mid_stream,
             ended,
         };
-        match find_stream(&heads, board) {
-            Found::Yes(protocol, entry, client) => {
+        match probing::stream(&heads, board) {
+            Found::Yes(Claim { protocol, entry, client }) => {
                 self.state = State::Stream(protocol, (entry.open)(&board.limits, client));
             }
             Found::NeedMore
@@ -534,53 +562,11 @@ impl Session {
             mid_stream: self.start.mid_stream,
             ended: true,
         };
-        if let Found::Yes(protocol, entry, client) = find_stream(&heads, board) {
+        if let Found::Yes(Claim { protocol, entry, client }) = probing::stream(&heads, board) {
             self.state = State::Stream(protocol, (entry.open)(&board.limits, client));
             self.show(side, board, out);
         } else {
             self.discard(side, UNKNOWN, board);
         }
     }
-}
-
-enum Found {
-    Yes(&'static Protocol, &'static StreamEntry, Side),
-    NeedMore,
-    No,
-}
-
-/// The table in probe order: protocols whose port it is first.
-fn in_order(ports: [u16; 2]) -> impl Iterator<Item = &'static Protocol> {
-    let hinted = move |protocol: &Protocol| ports.iter().any(|port| protocol.ports.contains(port));
-    let first = PROTOCOLS.iter().copied().filter(move |protocol| hinted(protocol));
-    first.chain(PROTOCOLS.iter().copied().filter(move |protocol| !hinted(protocol)))
-}
-
-fn find_stream(heads: &Heads<'_>, board: &Switchboard) -> Found {
-    let mut found = Found::No;
-    for protocol in in_order(heads.ports) {
-        let Some(entry) = &protocol.stream else { continue };
-        if board.is_off(protocol) {
-            continue;
-        }
-        match (entry.probe)(heads) {
-            Probe::Yes { client } => return Found::Yes(protocol, entry, client),
-            Probe::NeedMore => found = Found::NeedMore,
-            Probe::No => {}
-        }
-    }
-    found
-}
-
-fn probe_message(message: &Datagram<'_>, board: &Switchboard) -> State {
-    for protocol in in_order(message.ports) {
-        let Some(entry) = &protocol.message else { continue };
-        if board.is_off(protocol) {
-            continue;
-        }
-        if let Probe::Yes { client } = (entry.probe)(message) {
-            return State::Messages(protocol, (entry.open)(&board.limits, client));
-        }
-    }
-    State::Unknown { reprobes: 0 }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use wirewise_model::{Books, Limits, Side, Timestamp};
+use wirewise_model::{Books, Limits, Mark, Side, Timestamp};
 
 use crate::{EndReason, Event, Flow, FlowHandle, Listener};
 
@@ -39,13 +39,13 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
     }
 
     /// Tells the end of one side, or that of the whole flow, once.
-    pub(crate) fn end(&mut self, side: Option<Side>, why: EndReason, at: Timestamp) {
+    pub(crate) fn end(&mut self, side: Option<Side>, why: EndReason, mark: Mark) {
         if side.is_none() {
             if self.flow.ended.is_some() {
                 return;
             }
             self.flow.ended = Some(why);
         }
-        self.tell(Event::End { side, why, at });
+        self.tell(Event::End { side, why, mark });
     }
 }

@@ -44,8 +44,8 @@ pub enum Event<'a> {
         side: Option<Side>,
         /// How.
         why: EndReason,
-        /// When: the packet that ended it, or the last that was heard.
-        at: Timestamp,
+        /// The packet that ended it, or the last that was heard.
+        mark: Mark,
     },
     /// An ICMP error says that this flow's packets did not arrive.
     Refused {

@@ -127,7 +127,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         };
         self.flow.closed_by.get_or_insert(side);
         self.drop_sctp_parts();
-        self.end(None, why, mark.at);
+        self.end(None, why, mark);
     }
 
     fn sctp_data(&mut self, side: Side, packet: &Packet<'_>, data: &Data<'_>) {

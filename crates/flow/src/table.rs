@@ -1,7 +1,7 @@
 //! The table of flows: finds a packet's flow, opens and closes flows, lets time pass.
 
 use wirewise_model::{
-    Books, CaptureId, FlowId, FlowKey, Limits, Reason, Side, Stage, Timestamp, Transport, stable_hash,
+    Books, CaptureId, FlowId, FlowKey, Limits, Mark, Reason, Side, Stage, Timestamp, Transport, stable_hash,
 };
 use wirewise_wire::{ChunkKind, Icmp, L4, Packet, Tcp};
 
@@ -82,8 +82,10 @@ impl<T> FlowTable<T> {
         let (at, side) = known.unwrap_or_else(|| (self.open(packet, on), Side::A));
         let slot = self.slab.slot_mut(at);
         let (flow, attached) = (&mut slot.flow, &mut slot.attached);
-        flow.last_packet = packet.last.packet;
-        flow.last_heard = flow.last_heard.max(packet.last.at);
+        // Captures of several interfaces step back in time a little: the last packet is the latest.
+        if packet.last.at >= flow.last_heard {
+            (flow.last_packet, flow.last_heard) = (packet.last.packet, packet.last.at);
+        }
         let mut context = Context { flow, attached, shared: &mut self.shared, on };
         match &packet.l4 {
             L4::Tcp(tcp) => {
@@ -102,9 +104,9 @@ impl<T> FlowTable<T> {
         let list = list_of(context.flow);
         self.slab.touch(at, list);
         if let L4::Icmp(Icmp { kind, code, quoted: Some(quoted) }) = packet.l4
-            && refuses(packet.key.transport, kind, code)
+            && let Some(reach) = reach(packet.key.transport, kind, code)
         {
-            self.refuse(&quoted, packet.last.at, (kind, code), on);
+            self.refuse(&quoted, reach, packet.last.at, (kind, code), on);
         }
     }
 
@@ -163,16 +165,16 @@ impl<T> FlowTable<T> {
     /// Tells the end of a flow, if it was not told before, and forgets it.
     fn close(&mut self, at: u32, why: EndReason, on: &mut impl Listener<T>) {
         let (mut flow, mut attached) = self.slab.remove(at);
-        let last_heard = flow.last_heard;
+        let last = Mark { at: flow.last_heard, packet: flow.last_packet };
         if flow.ended.is_none() {
             if why == EndReason::Evicted {
                 flow.note("evicted");
             }
             let (flow, attached) = (&mut flow, &mut attached);
             let mut context = Context { flow, attached, shared: &mut self.shared, on };
-            context.finish_sides(last_heard);
+            context.finish_sides(last.at);
             context.drop_sctp_parts();
-            context.end(None, why, last_heard);
+            context.end(None, why, last);
         }
         let summary = flow.summary();
         on.close(&flow, attached, summary);
@@ -187,12 +189,22 @@ impl<T> FlowTable<T> {
     }
 
     /// An ICMP error says that packets of `quoted` did not arrive.
-    fn refuse(&mut self, quoted: &FlowKey, at: Timestamp, (kind, code): (u8, u8), on: &mut impl Listener<T>) {
+    fn refuse(
+        &mut self,
+        quoted: &FlowKey,
+        reach: Reach,
+        at: Timestamp,
+        (kind, code): (u8, u8),
+        on: &mut impl Listener<T>,
+    ) {
         let Some((index, sender)) = self.slab.find(quoted) else { return };
         let slot = self.slab.slot_mut(index);
         let (flow, attached) = (&mut slot.flow, &mut slot.attached);
         let by = sender.other();
-        flow.refused_by = Some(by);
+        match reach {
+            Reach::Refused => flow.refused_by = Some(by),
+            Reach::NoWay => flow.note("unreachable"),
+        }
         Context { flow, attached, shared: &mut self.shared, on }.tell(Event::Refused { at, by, kind, code });
     }
 }
@@ -207,12 +219,27 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
     }
 }
 
-/// Whether an ICMP error means that nobody takes the packet: unreachable, but for "fragmentation needed".
-fn refuses(transport: Transport, kind: u8, code: u8) -> bool {
-    match transport {
-        Transport::Icmp => kind == 3 && code != 4,
-        Transport::Icmpv6 => kind == 1,
-        Transport::Tcp | Transport::Udp | Transport::Sctp => false,
+/// What an ICMP error says of the end that a packet did not reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Nobody is there to take it, or somebody on the way forbids it.
+    Refused,
+    /// No way leads there just now. RFC 1122, 4.2.3.9 and RFC 9293, 3.9.2.2 call such errors soft: whoever gets
+    /// one must go on, since ways come back.
+    NoWay,
+}
+
+/// Hard errors are those of RFC 1122, 4.2.3.9 (protocol, port) and of RFC 5461 for ICMPv6, and those by which
+/// firewalls refuse ("prohibited": RFC 1812, 5.2.7.1 and RFC 4443, 3.1). "Fragmentation needed" says nothing of
+/// who is there.
+fn reach(transport: Transport, kind: u8, code: u8) -> Option<Reach> {
+    match (transport, kind, code) {
+        (Transport::Icmp, 3, 4) => None,
+        (Transport::Icmp, 3, 2 | 3 | 9 | 10 | 13) | (Transport::Icmpv6, 1, 1 | 4 | 5 | 6) => {
+            Some(Reach::Refused)
+        }
+        (Transport::Icmp, 3, _) | (Transport::Icmpv6, 1, _) => Some(Reach::NoWay),
+        _ => None,
     }
 }
 

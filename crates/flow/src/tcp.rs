@@ -101,15 +101,16 @@ fn distance(a: u32, b: u32) -> i32 {
     a.wrapping_sub(b) as i32
 }
 
-/// Whether a bare acknowledgement was padded by a device that then wrote the padded length into the IP header
-/// (met in nDPI's heuristic_tcp_ack_payload). No sender ends a write with so few zeros and without PSH, and to
-/// take them for the stream would put every byte that follows in the wrong place.
+/// Whether a segment without data was padded by a device that then wrote the padded length into the IP header
+/// (met in nDPI's heuristic_tcp_ack_payload, on handshakes too). No sender ends a write with so few zeros and
+/// without PSH, and to take them for the stream would put every byte that follows in the wrong place.
 fn is_padding(packet: &Packet<'_>, tcp: &Tcp) -> bool {
-    const ACK_ALONE: u8 = 0x10;
+    /// RST, PSH, URG.
+    const WITH_DATA: u8 = 0x04 | 0x08 | 0x20;
     /// The least Ethernet payload, less the headers of IPv4 and TCP.
     const MOST: usize = 46 - 40;
     (1..=MOST).contains(&packet.payload_len)
-        && tcp.flags.0 == ACK_ALONE
+        && tcp.flags.0 & WITH_DATA == 0
         && packet.key.from.ip.is_ipv4()
         && packet.payload.iter().all(|&byte| byte == 0)
 }
@@ -157,14 +158,26 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         if flags.ack() {
             self.ack(side, packet, tcp);
         }
-        let len = packet.payload_len.min(MOST_SEGMENT);
+        let (mut len, mut bytes) = (packet.payload_len.min(MOST_SEGMENT), packet.payload);
         if is_padding(packet, tcp) {
-            self.shared.books.drop(PADDING, packet.payload.len() as u64);
-        } else if len > 0 || flags.fin() {
+            self.shared.books.drop(PADDING, bytes.len() as u64);
+            (len, bytes) = (0, &[]);
+        }
+        if len > 0 || flags.fin() {
             let start = tcp.seq.wrapping_add(u32::from(flags.syn()));
-            let bytes = &packet.payload[..packet.payload.len().min(len)];
-            self.shared.books.drop(OUT_OF_WINDOW, (packet.payload.len() - bytes.len()) as u64);
-            self.data(side, start, len as u32, bytes, flags.fin(), packet.last);
+            let (taken, beyond) = bytes.split_at(bytes.len().min(len));
+            self.shared.books.drop(OUT_OF_WINDOW, beyond.len() as u64);
+            let bytes = taken;
+            match bytes {
+                // Of one put together of IP fragments the first byte came with the first, the last with the
+                // last.
+                [rest @ .., _] if !rest.is_empty() && packet.mark.packet != packet.last.packet => {
+                    let (most, end) = (rest.len() as u32, start.wrapping_add(rest.len() as u32));
+                    self.data(side, start, most, rest, false, packet.mark);
+                    self.data(side, end, len as u32 - most, &bytes[rest.len()..], flags.fin(), packet.last);
+                }
+                _ => self.data(side, start, len as u32, bytes, flags.fin(), packet.last),
+            }
         }
         self.settle(side.other(), now, false);
         self.settle(side, now, false);
@@ -276,7 +289,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         let refused = self.flow.phase == Phase::Opening && self.flow.opener != Some(side);
         self.finish_sides(mark.at);
         self.flow.phase = if refused { Phase::Refused } else { Phase::Reset };
-        self.end(None, EndReason::Reset, mark.at);
+        self.end(None, EndReason::Reset, mark);
         self.flow.closed_by.get_or_insert(side);
     }
 
@@ -409,12 +422,12 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         mine.next = mine.next.wrapping_add(1);
         self.drop_waiting(side);
         self.flow.closed_by.get_or_insert(side);
+        self.end(Some(side), EndReason::Fin, mark);
         if self.flow.tcp[side.other().index()].has(FIN) {
             self.flow.phase = Phase::Closed;
-            self.flow.ended = Some(EndReason::Fin);
             self.drop_waiting(side.other());
+            self.end(None, EndReason::Fin, mark);
         }
-        self.end(Some(side), EndReason::Fin, mark.at);
     }
 
     /// Forgets what stands behind FIN.

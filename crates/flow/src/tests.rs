@@ -1,3 +1,5 @@
+//! Packets in, events out: handshakes, reordering, gaps, ends.
+
 use std::time::Duration;
 
 use wirewise_model::{
@@ -154,7 +156,7 @@ fn tells_a_connection_from_its_beginning_to_its_end() {
     let mut bench = established();
     bench.client("PA", 101, 501, "ask").server("A", 501, 104, "").server("PA", 501, 104, "answer");
     bench.client("FA", 104, 507, "").server("FA", 507, 105, "").client("A", 105, 508, "");
-    bench.told(&["A ask", "B answer", "A Fin", "B Fin"]);
+    bench.told(&["A ask", "B answer", "A Fin", "B Fin", "Fin"]);
     let summary = bench.summary();
     bench.told(&["close closed"]);
     assert_eq!((summary.client.port, summary.server.port), (40000, 80));
@@ -194,6 +196,39 @@ fn retransmitted_bytes_are_told_once_and_first_bytes_win() {
 fn padding_that_was_counted_as_payload_is_not_told() {
     let mut bench = established();
     bench.client("A", 101, 501, "\0\0").client("PA", 101, 501, "ask").told(&["A ask"]).counted("padding", 2);
+    bench.client("FA", 104, 501, "\0\0").told(&["A Fin"]).counted("padding", 4);
+    let mut bench = self::bench();
+    bench.client("S", 100, 0, "").server("SA", 500, 101, "\0\0").client("A", 101, 501, "");
+    bench.server("PA", 501, 101, "greeting").told(&["open 40000>80", "B greeting"]).counted("padding", 2);
+}
+
+#[test]
+fn a_segment_in_fragments_begins_with_the_first_and_ends_with_the_last() {
+    #[derive(Default)]
+    struct Marks(Vec<(u64, usize)>);
+    impl Listener<()> for Marks {
+        fn open(&mut self, _: &Flow) {}
+
+        fn event(&mut self, _: &mut Flow, (): &mut (), event: Event<'_>) {
+            if let Event::Bytes { bytes, mark, .. } = event {
+                self.0.push((mark.packet.0, bytes.len()));
+            }
+        }
+
+        fn close(&mut self, _: &Flow, (): (), _: FlowSummary) {}
+    }
+    let whole = segment(CLIENT, SERVER, "PA", 101, 501, &"x".repeat(60)).ip();
+    let mut parser = Parser::new(&Limits::default());
+    let mut table = FlowTable::new(&Limits::default(), &CaptureId("test".to_owned()));
+    let mut marks = Marks::default();
+    for (number, fragment) in (1..).zip(whole.fragments(32)) {
+        let frame = frame(LinkType::RAW, &fragment, Timestamp::from_nanos(number as i64), number);
+        if let Parsed::Packet(packet) = parser.parse(&frame) {
+            table.push(&packet, &mut marks);
+        }
+    }
+    assert_eq!(marks.0, [(1, 59), (3, 1)]);
+    balanced(&table.books());
 }
 
 #[test]
@@ -358,7 +393,7 @@ fn packets_after_the_end_still_belong_to_the_flow() {
     let mut bench = established();
     bench.client("FA", 101, 501, "").server("FA", 501, 102, "").client("A", 102, 502, "");
     bench.server("FA", 501, 102, "").client("R", 102, 0, "");
-    bench.told(&["A Fin", "B Fin"]).wait(Duration::from_secs(61)).told(&["close closed"]);
+    bench.told(&["A Fin", "B Fin", "Fin"]).wait(Duration::from_secs(61)).told(&["close closed"]);
     assert_eq!(bench.diary.summaries[0].server_sent.packets, 3);
 }
 
@@ -449,6 +484,11 @@ fn an_icmp_error_goes_to_the_flow_that_it_quotes() {
     let states: Vec<_> =
         bench.diary.summaries.iter().map(|it| (it.transport.name(), it.state.name())).collect();
     assert_eq!(states, [("udp", "refused"), ("tcp", "refused"), ("icmp", "open")]);
+    // Ways come back: a connection that is told of none goes on trying.
+    let mut bench = self::bench();
+    bench.hear(&syn).hear(&icmp("10.0.0.2", "10.0.0.1", 3, 1, [0; 4], &syn.bytes())).finish();
+    assert_eq!(bench.diary.summaries[0].state, FlowState::Open);
+    assert_eq!(bench.diary.summaries[0].notes, ["unreachable".into()]);
     // Who has answered is not refusing, whatever one message says
     let mut bench = established();
     bench.hear(&error(&syn));

@@ -243,7 +243,7 @@ impl Listener<Session> for Heard<'_> {
                 session.message(message, board, out);
             }
             Event::Gap { side, len, .. } => session.gap(side, len, board, out),
-            Event::End { side, why, at } => session.end(side, end(why), at, board, out),
+            Event::End { side, why, mark } => session.end(side, end(why), mark, board, out),
             // The flow's own state says it; its connection call will.
             Event::Refused { .. } => {}
         }

@@ -1,3 +1,5 @@
+//! Targets and what they are masked to.
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use wirewise_model::{

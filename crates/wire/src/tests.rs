@@ -1,3 +1,5 @@
+//! Frames in, packets out: links, IP, tunnels, fragments, transports.
+
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -214,6 +216,13 @@ fn jumbograms_and_super_segments_tell_their_length_elsewhere() {
         };
         assert_eq!((packet.payload.len(), packet.payload_len), (70_000, 70_000));
     }
+    // Linux BIG TCP in VXLAN: no length of 16 bits on the way is true.
+    let inner = [&[8, 0, 0, 0, 0, 0, 7, 0][..], &jumbo.ethernet()].concat();
+    let tunnelled = udp_announcing("10.9.0.1:5", "10.9.0.2:4789", &inner, 0).announcing(0).bytes();
+    let mut parser = Parser::new(&Limits::default());
+    let parsed = parser.parse(&frame(LinkType::RAW, &tunnelled, Timestamp::default(), 1));
+    let Parsed::Packet(packet) = parsed else { panic!("a super-segment in a tunnel is a packet") };
+    assert_eq!((packet.key.to.to_string().as_str(), packet.payload_len), (B6, 70_000));
 }
 
 #[test]
@@ -310,6 +319,14 @@ fn opens_tunnels() {
     opens(hello().geneve(&from_port, &to_port, 77, &[0, 1, 2, 1, 0, 0, 0, 5]));
     let (from_port, to_port) = ends(2152);
     opens(hello().gtp(&from_port, &to_port, 9));
+    let teredo = |prefix: &[u8]| {
+        let packet = udp("192.168.0.1:3797", "192.168.0.2:3544", &[prefix, &hello6().bytes()].concat());
+        check(101, packet.bytes(), &format!("{HELLO6} (tunnelled)"));
+    };
+    let (proof, origin) = ([&[0, 1, 1, 2][..], &[7; 12]].concat(), [0, 0, 1, 2, 3, 4, 5, 6]);
+    for prefix in [&[][..], &proof, &origin, &[&proof[..], &origin].concat()] {
+        teredo(prefix);
+    }
     let stack = hello().layer().mpls(7).bytes;
     opens(udp("192.168.0.1:40000", "192.168.0.2:6635", &stack));
     for flags in [0, 0x8000, 0x2000, 0xb000] {

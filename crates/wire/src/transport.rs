@@ -97,8 +97,9 @@ pub(crate) fn udp(view: View<'_>, ip: IpHead, nest: Nest) -> Result<Found, Reaso
     let (from, to) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
     let length = u16::from_be_bytes([l0, l1]);
     let payload = match length {
-        // Jumbograms (RFC 2675, 4): the IP header tells the length.
-        0 if ip.src.is_ipv6() => view.skip(HEADER)?,
+        // Jumbograms (RFC 2675, 4), and super-segments of either version that a card is still to cut (Linux BIG
+        // TCP in VXLAN): the IP header or the frame tells the length.
+        0 if ip.src.is_ipv6() || view.wire > usize::from(u16::MAX) => view.skip(HEADER)?,
         0..8 => return Err(BAD_TRANSPORT),
         _ => view.limit(usize::from(length)).skip(HEADER)?,
     };

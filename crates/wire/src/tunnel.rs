@@ -1,4 +1,4 @@
-//! Tunnels: GRE and ERSPAN over IP; NSH; VXLAN, Geneve, GTP-U and MPLS over UDP.
+//! Tunnels: GRE and ERSPAN over IP; NSH; VXLAN, Geneve, GTP-U, MPLS and Teredo over UDP.
 //!
 //! A UDP port promises nothing: where what stands behind it does not lead to a packet, the datagram is one of
 //! its own flow. An inner frame that is whole but carries nothing for us (ARP) is told as what it is.
@@ -22,6 +22,8 @@ const GENEVE: u16 = 6081;
 const MPLS: u16 = 6635;
 /// 3GPP TS 29.281; used as source and destination port alike.
 const GTP_U: u16 = 2152;
+/// IPv6 through NATs, RFC 4380. Hosts that found each other use ports of their own, where nothing tells it.
+const TEREDO: u16 = 3544;
 
 /// The packet in a UDP payload, if its ports are a tunnel's and it is one; none where it is not.
 #[inline]
@@ -30,6 +32,7 @@ pub(crate) fn in_udp(view: View<'_>, from: u16, to: u16, nest: Nest) -> Option<R
         (_, GENEVE) | (GENEVE, _) => geneve,
         (_, MPLS) => |view, nest| link::ethertype(view, 0x8847, nest.tunnel()?),
         (_, GTP_U) | (GTP_U, _) => gtp,
+        (_, TEREDO) | (TEREDO, _) => teredo,
         (_, VXLAN | VXLAN_LINUX | VXLAN_GPE) | (VXLAN | VXLAN_LINUX | VXLAN_GPE, _) => vxlan,
         _ => return None,
     };
@@ -89,6 +92,23 @@ fn gtp(view: View<'_>, nest: Nest) -> Result<Found, Reason> {
         }
     }
     ip::walk(inner, nest.tunnel()?)
+}
+
+/// RFC 4380, 5.1.1: an authentication, an indication of origin, both or neither, then IPv6.
+fn teredo(mut view: View<'_>, nest: Nest) -> Result<Found, Reason> {
+    const IPV6: u8 = 6;
+    if view.u16(0)? == 1 {
+        // Lengths of a client's name and of its proof; a nonce of eight bytes and a confirmation follow.
+        let [_, _, name, proof] = view.array::<4>(0)?;
+        view = view.skip(4 + usize::from(name) + usize::from(proof) + 9)?;
+    }
+    if view.u16(0)? == 0 {
+        view = view.skip(8)?;
+    }
+    if view.u8(0)? >> 4 != IPV6 {
+        return Err(BAD_TUNNEL);
+    }
+    ip::walk(view, nest.tunnel()?)
 }
 
 /// GRE: RFC 2784 and 2890 (version 0), RFC 2637 (version 1, PPTP and others).

@@ -26,6 +26,7 @@
 //! **After a gap** in a TCP stream, a segment that begins with a length and a plausible message is where
 //! reading goes on; what waited is `unknown` unless it is answered after all.
 
+mod early;
 mod message;
 mod names;
 mod pair;
@@ -37,7 +38,7 @@ mod suffix;
 #[cfg(test)]
 mod tests;
 
-use wirewise_model::{Limits, Reason, Redaction, Side, Timestamp, Transport};
+use wirewise_model::{Limits, Mark, Reason, Redaction, Side, Timestamp, Transport};
 
 use self::message::{Flavour, Heard};
 use self::pair::Pairing;
@@ -88,7 +89,7 @@ pub(crate) static LLMNR: Protocol = Protocol {
 };
 
 fn open(limits: &Limits, _: Side) -> Box<dyn Messages> {
-    Box::new(Datagrams { pairing: Pairing::new(limits) })
+    Box::new(Datagrams { pairing: Pairing::of_datagrams(limits) })
 }
 
 fn probe_dns(message: &Datagram<'_>) -> Probe {
@@ -160,8 +161,8 @@ impl Messages for Datagrams {
         Verdict::Continue
     }
 
-    fn end(&mut self, why: End, at: Timestamp, out: &mut Out) {
-        self.pairing.end(None, why, at, None, out);
+    fn end(&mut self, why: End, last: Mark, out: &mut Out) {
+        self.pairing.end(None, why, last.at, None, out);
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out) {

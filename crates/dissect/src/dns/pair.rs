@@ -1,15 +1,17 @@
 //! Queries meet their responses.
 //!
 //! A response answers the oldest query of the other side that has its id and its question (name without
-//! regard to case, and type); one without a question answers by its id alone. So an id that is used again,
-//! or by two queries at once, pairs rightly, in whatever order answers come. The same question under the
-//! same id while it is unanswered is a retransmission: one call, noted `retransmitted`, whose request lists
-//! both packets. A response to a call that was answered already is booked as `repeated_response`; one that
-//! answers nothing heard is a call without request, noted `request_not_seen`.
+//! regard to case, and type); one without a question answers by its id alone. So an id that is used again, or
+//! by two queries at once, pairs rightly, in whatever order answers come. The same question under the same id
+//! while it is unanswered is a retransmission: one call, noted `retransmitted`, whose request lists both
+//! packets. A response to a call that was answered already is booked as `repeated_response`; one that answers
+//! nothing heard is a call without request, noted `request_not_seen`; on a stream it waits a while, since its
+//! query may stand behind a hole.
 
 use smallvec::SmallVec;
 use wirewise_model::{Coverage, Exchange, Kind, Limits, Message, Outcome, Reason, Side, Timestamp, Track};
 
+use super::early::{self, Early};
 use super::message::{Flavour, Heard, Parsed, describe_question, judge};
 use super::names;
 use super::parse::{Header, Question, Trouble};
@@ -88,10 +90,16 @@ pub(super) struct Pairing {
     order: u64,
     /// The name that was last told not to exist.
     denied: Option<Box<str>>,
+    /// Responses that wait for their queries; none where messages come each by itself.
+    early: Option<Early>,
 }
 
 impl Pairing {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn of_stream(limits: &Limits) -> Self {
+        Self { early: Some(Early::default()), ..Self::of_datagrams(limits) }
+    }
+
+    pub(super) fn of_datagrams(limits: &Limits) -> Self {
         Self {
             wait: limits.datagram_response_wait,
             most: limits.pending_calls.max(1),
@@ -102,11 +110,12 @@ impl Pairing {
             next_answered: 0,
             order: 0,
             denied: None,
+            early: None,
         }
     }
 
     pub(super) fn is_waiting(&self) -> bool {
-        !self.asked.is_empty()
+        !self.asked.is_empty() || self.early.as_ref().is_some_and(|early| !early.is_empty())
     }
 
     /// Whether a query of this id waits for `server`.
@@ -136,7 +145,9 @@ impl Pairing {
             .max_by_key(|&at| self.asked[at].order)
             .filter(|&at| {
                 let asked = &self.asked[at];
-                asked.question.is_some() && asked.question.map(same) == question.map(same)
+                // One that was cut before its question may be anybody's.
+                let whole = asked.question.is_some() || asked.header.questions == 0;
+                whole && asked.question.map(same) == question.map(same)
             });
         if let Some(at) = again {
             let asked = &mut self.asked[at];
@@ -146,6 +157,13 @@ impl Pairing {
             if !asked.notes.contains(&"retransmitted") {
                 asked.notes.push("retransmitted");
             }
+            return;
+        }
+        let early = self.early.as_mut();
+        if let Some(response) = early.and_then(|early| early.take(key, heard.track.first.at, *question)) {
+            let asked = Asked::new(message, self.order);
+            self.remember(&asked);
+            out.exchanges.push(early::join(asked.exchange(), response));
             return;
         }
         if self.asked.len() >= self.most
@@ -196,7 +214,7 @@ impl Pairing {
             out.skip(REPEATED, message.heard.track.bytes);
             return;
         }
-        let mismatch = self.keys.contains(&key);
+        let (mismatch, question) = (self.keys.contains(&key), message.question);
         let mut exchange = Exchange::new(message.heard.flavour.name(), client);
         exchange.operation = names::operation(message.header.opcode()).into_owned();
         exchange.target = message.name();
@@ -204,7 +222,10 @@ impl Pairing {
         // RFC 5452, 9.1: a response whose question is not the one that was asked answers nothing.
         exchange.note(if mismatch { "question_mismatch" } else { "request_not_seen" });
         self.finish(&mut exchange, message, None);
-        out.exchanges.push(exchange);
+        match self.early.as_mut().filter(|_| !mismatch) {
+            Some(early) => early.put(key, question, exchange, out),
+            None => out.exchanges.push(exchange),
+        }
     }
 
     fn answer(&mut self, at: usize, message: Parsed<'_>, out: &mut Out) {
@@ -294,6 +315,9 @@ impl Pairing {
 
     /// Gives up what has waited too long.
     pub(super) fn tick(&mut self, now: Timestamp, out: &mut Out) {
+        if let Some(early) = &mut self.early {
+            early.release(Some(now), out);
+        }
         let mut at = 0;
         while at < self.asked.len() {
             if now.since(self.asked[at].last_heard()) < self.wait {
@@ -347,6 +371,13 @@ impl Pairing {
                     begun.take().map(|(_, track)| Box::new(Transfer { track, serial: 0, answers: 0 }));
             }
             out.exchanges.push(asked.unanswered(why, at));
+        }
+    }
+
+    /// Nothing more will be heard of either side.
+    pub(super) fn over(&mut self, out: &mut Out) {
+        if let Some(early) = &mut self.early {
+            early.release(None, out);
         }
     }
 

@@ -294,7 +294,7 @@ pub(super) fn looks_like_dns(bytes: &[u8], cut: bool, trust: Trust) -> bool {
 }
 
 /// Whether this is how nearly all headers look: one question, and no answers but in a response.
-fn is_usual(header: Header) -> bool {
+pub(super) fn is_usual(header: Header) -> bool {
     let is_response = header.is_response();
     header.opcode() == 0
         && header.questions == 1

@@ -1,10 +1,10 @@
 //! DNS over TCP: messages behind two bytes of length, many on one connection, answered in any order.
 
-use wirewise_model::{Limits, Reason, Side, Timestamp, Track};
+use wirewise_model::{Limits, Mark, Reason, Side, Timestamp, Track};
 
 use super::message::{Flavour, Heard};
 use super::pair::Pairing;
-use super::parse::{HEADER, Header, Trouble, Trust, looks_like_dns, question};
+use super::parse::{HEADER, Header, Trouble, Trust, is_usual, looks_like_dns, question};
 use super::{DNS_PORT, LLMNR_PORT, MDNS_PORT};
 use crate::{End, Fed, Heads, Input, Out, Probe, Stream, Verdict};
 
@@ -12,13 +12,18 @@ use crate::{End, Fed, Heads, Input, Out, Probe, Stream, Verdict};
 const PREFIX: usize = 2;
 /// Bytes of a message that must fit where no port speaks for it and the message is longer than that.
 const ENOUGH: usize = 512;
+/// Segments at whose beginnings a message is looked for at once.
+const MOST_STARTS: usize = 16;
 /// Bytes after a gap, before a message begins again.
 const AFTER_GAP: Reason = Reason::loss("after_gap");
 /// A length that no message has, or a message that is none.
 const NOT_DNS: Reason = Reason::skip("not_dns");
 
 pub(super) fn open(limits: &Limits, _: Side) -> Box<dyn Stream> {
-    Box::new(Connection { pairing: Pairing::new(limits), sides: [OneSide::default(), OneSide::default()] })
+    Box::new(Connection {
+        pairing: Pairing::of_stream(limits),
+        sides: [OneSide::default(), OneSide::default()],
+    })
 }
 
 /// What the head of one side says.
@@ -93,29 +98,57 @@ struct OneSide {
     lost: bool,
     /// How many bytes of what waits, while lost, were shown before: where the latest segment begins.
     seen: usize,
+    /// Where segments begin in what waits, as far as a message may begin there. Past [`MOST_STARTS`] later
+    /// ones are not looked at before the others are ruled out.
+    starts: Vec<usize>,
     /// The id and the track of a message that has begun and is not whole.
     begun: Option<Box<(u16, Track)>>,
 }
 
 impl OneSide {
-    /// Looks for a message at the beginning of what waits and at that of the latest segment. Returns how many
-    /// bytes to pass over; `lost` is false where one begins after them.
+    /// Looks for a message at the beginning of every segment of what waits. Returns how many bytes to pass
+    /// over; `lost` is false where one begins after them.
     fn find_feet(&mut self, bytes: &[u8]) -> usize {
-        for start in [0, self.seen] {
-            match head(bytes.get(start..).unwrap_or_default(), true, false) {
-                Head::Query | Head::Response => {
+        let seen = std::mem::replace(&mut self.seen, bytes.len());
+        if self.starts.len() < MOST_STARTS {
+            self.starts.push(seen);
+        }
+        while let Some(&start) = self.starts.first() {
+            match begins(bytes, start) {
+                Some(true) => {
                     *self = Self::default();
                     return start;
                 }
-                Head::NeedMore if start < bytes.len() => {
-                    self.seen = bytes.len() - start;
+                None if start < bytes.len() => {
+                    // It may be this one, and if not, one of the later.
+                    let later =
+                        self.starts[1..].iter().find(|&&later| begins(bytes, later) == Some(true)).copied();
+                    if let Some(later) = later {
+                        *self = Self::default();
+                        return later;
+                    }
+                    self.starts.iter_mut().for_each(|other| *other -= start);
+                    self.seen -= start;
                     return start;
                 }
-                Head::No | Head::NeedMore => {}
+                Some(false) | None => drop(self.starts.remove(0)),
             }
         }
         self.seen = 0;
         bytes.len()
+    }
+}
+
+/// Whether a message begins here; none where more must come to tell. Where bytes were lost anything may
+/// stand, so that only usual headers are believed.
+fn begins(bytes: &[u8], start: usize) -> Option<bool> {
+    let rest = bytes.get(start..).unwrap_or_default();
+    match head(rest, true, false) {
+        Head::Query | Head::Response => {
+            Some(rest.get(PREFIX..).and_then(Header::parse).is_some_and(is_usual))
+        }
+        Head::No => Some(false),
+        Head::NeedMore => None,
     }
 }
 
@@ -172,7 +205,7 @@ impl Stream for Connection {
         Verdict::Continue
     }
 
-    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out) {
+    fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
         // A client that shuts its side still waits for answers. What the server leaves unanswered stays so.
         let servers: &[Side] = match (side, why) {
             (Some(server), End::Fin) => &[server],
@@ -180,7 +213,11 @@ impl Stream for Connection {
         };
         for &server in servers {
             let begun = self.sides[server.index()].begun.take().map(|begun| *begun);
-            self.pairing.end(Some(server), why, at, begun, out);
+            self.pairing.end(Some(server), why, last.at, begun, out);
+        }
+        // After one side's FIN the other's queries may still stand behind a hole.
+        if side.is_none() {
+            self.pairing.over(out);
         }
     }
 

@@ -109,7 +109,7 @@ impl Wire {
     }
 
     fn end(&mut self, side: Option<Side>, why: End) -> &mut Self {
-        self.session.end(side, why, Timestamp::from_parts(1_000, 0), &mut self.board, &mut self.out);
+        self.session.end(side, why, mark(1_000, self.packets), &mut self.board, &mut self.out);
         self
     }
 
@@ -225,6 +225,9 @@ fn a_query_sent_twice_is_one_call_and_a_second_answer_is_passed_over() {
     assert_eq!(calls[0].took(), Some(Duration::from_secs(6)));
     let books = format!("{:?}", wire.board.books());
     assert!(books.contains("repeated_response"), "{books}");
+    let header = [&[0, 7, 1, 0][..], &[0; 8]].concat();
+    let calls = Wire::udp().say(1, Side::A, &header).say(2, Side::A, &header).end(None, End::TimedOut).take();
+    assert_eq!(briefs(&calls), ["dns query  - no_response [1, 2]- [retransmitted timed_out]"]);
 }
 
 #[test]

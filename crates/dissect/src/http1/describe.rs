@@ -121,8 +121,8 @@ pub(super) fn response(
     exchange.outcome = match code {
         100..=399 => Outcome::Ok,
         400..=499 => Outcome::ClientError,
-        500..=599 => Outcome::ServerError,
-        _ => Outcome::Unknown,
+        // RFC 9110, 15: a code outside of 100..599 is invalid, and to be taken as if it were 5xx.
+        _ => Outcome::ServerError,
     };
     if code >= 400 && !reason.is_empty() {
         exchange.error = Some(clip(text(reason)));

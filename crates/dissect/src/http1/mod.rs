@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use wirewise_model::{Limits, Reason, Redaction, Side, Timestamp};
+use wirewise_model::{Limits, Mark, Reason, Redaction, Side, Timestamp};
 
 use crate::{End, Fed, Input, Out, Protocol, Stream, StreamEntry, Verdict};
 
@@ -417,18 +417,19 @@ impl Http1 {
     }
 
     /// The server says no more.
-    fn server_over(&mut self, why: End, at: Timestamp, work: &mut Work, out: &mut Out) {
+    fn server_over(&mut self, why: End, last: Mark, work: &mut Work, out: &mut Out) {
         let framing = self.answering.body.as_ref().map(|body| &body.framing);
         if why == End::Fin && matches!(framing, Some(Framing::Close | Framing::Lost)) {
-            // RFC 9112, 6.3: such a body ends with the connection; only now does the client know that it is whole.
+            // RFC 9112, 6.3: such a body ends with the connection, so FIN is its end, and its packet a part
+            // of it.
             if let Some(response) = work.answer.as_mut().and_then(|answer| answer.exchange.response.as_mut())
             {
-                response.track.last.at = response.track.last.at.max(at);
+                response.track.extend(last, 0);
             }
             self.response_done(true, work, out);
         }
         self.cut_bodies(work);
-        work.close(why, at, out);
+        work.close(why, last.at, out);
         self.asking.body = None;
         if self.asking.at != At::Lost {
             self.asking.at = if self.asking.at == At::Body { At::Lost } else { At::Head };
@@ -481,10 +482,10 @@ impl Stream for Http1 {
         })
     }
 
-    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out) {
+    fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
         self.with_work(|this, work| {
             if side != Some(this.client) || why != End::Fin {
-                this.server_over(why, at, work, out);
+                this.server_over(why, last, work, out);
             } else if let Some(body) = this.asking.body.take() {
                 // Half-closed inside a request: what came is all of it, and it may be answered.
                 if let Some(pending) = work.asking() {

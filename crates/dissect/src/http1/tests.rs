@@ -76,14 +76,18 @@ impl Flow {
                     self.now += *seconds as i64 * 1_000_000_000;
                     session.tick(Timestamp::from_nanos(self.now), board, out);
                 }
-                Ev::End(side, why) => session.end(*side, *why, at, board, out),
+                Ev::End(side, why) => {
+                    self.packet += 1;
+                    let last = Mark { at, packet: PacketNumber(self.packet) };
+                    session.end(*side, *why, last, board, out);
+                }
             }
         }
     }
 
     fn finish(mut self) -> Vec<Exchange> {
-        let at = self.at();
-        self.session.end(None, End::CaptureEnded, at, &mut self.board, &mut self.out);
+        let last = Mark { at: self.at(), packet: PacketNumber(self.packet) };
+        self.session.end(None, End::CaptureEnded, last, &mut self.board, &mut self.out);
         let books = self.board.books();
         assert_eq!(books.taken_in, books.passed_on + books.reasons.values().sum::<u64>(), "{books:?}");
         assert_eq!(self.board.switched_off().count(), 0);
@@ -466,6 +470,12 @@ fn errors_speak_in_the_servers_words() {
 }
 
 #[test]
+fn a_status_that_is_none_is_a_servers_error() {
+    check(&[get("/"), s("HTTP/1.1 000 ok\r\nContent-Length: 0\r\n\r\n")], &["GET / 0 server_error"]);
+    check(&[get("/"), s("HTTP/1.1 999 no\r\nContent-Length: 0\r\n\r\n")], &["GET / 999 server_error"]);
+}
+
+#[test]
 fn kinds() {
     let kind = |request: &str, wait: u64, head: &str, body: &str| {
         let events = [
@@ -741,6 +751,9 @@ fn a_body_that_ends_with_the_connection_lasts_until_then() {
     let events = [get("/"), s("HTTP/1.0 200 OK\r\n\r\nall"), Ev::Wait(2), Ev::End(Some(Side::B), End::Fin)];
     let exchanges = check(&events, &["GET / 200 ok"]);
     assert_eq!(exchanges[0].took(), Some(Duration::from_millis(2003)));
+    // FIN is the end of the message, and its packet a part of it.
+    let track = &exchanges[0].response.as_ref().unwrap().track;
+    assert_eq!(track.frames.numbers.as_slice(), [PacketNumber(2), PacketNumber(3)]);
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use wirewise_model::{
-    Coverage, Exchange, Kind, Limits, Message as Said, Outcome, Side, Timestamp, Track, Transport,
+    Coverage, Exchange, Kind, Limits, Mark, Message as Said, Outcome, Side, Timestamp, Track, Transport,
 };
 
 use super::names::{self, Role, Version};
@@ -156,8 +156,8 @@ impl Messages for Hosts {
         Verdict::Continue
     }
 
-    fn end(&mut self, why: End, at: Timestamp, out: &mut Out) {
-        out.exchanges.extend(self.asked.drain(..).map(|asked| asked.unanswered(why, at)));
+    fn end(&mut self, why: End, last: Mark, out: &mut Out) {
+        out.exchanges.extend(self.asked.drain(..).map(|asked| asked.unanswered(why, last.at)));
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out) {

@@ -167,7 +167,8 @@ fn a_request_without_reply_is_no_response_and_a_late_one_revises_it() {
     assert_eq!(briefs(&calls), ["echo  reply ok[1][3] [late_response]"]);
     assert_eq!(calls[0].revision, 1);
     wire.session.open(&mut wire.out);
-    wire.session.end(None, End::TimedOut, Timestamp::from_parts(14, 0), &mut wire.board, &mut wire.out);
+    let last = Mark { at: Timestamp::from_parts(14, 0), packet: PacketNumber(4) };
+    wire.session.end(None, End::TimedOut, last, &mut wire.board, &mut wire.out);
     assert_eq!(briefs(&wire.take()), ["echo  - open[2]- []", "echo  - no_response[2]- [timed_out]"]);
 }
 

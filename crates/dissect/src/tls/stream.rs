@@ -4,7 +4,7 @@ use std::mem;
 use std::ops::Range;
 use std::time::Duration;
 
-use wirewise_model::{Limits, Message, Reason, Side, Timestamp};
+use wirewise_model::{Limits, Mark, Message, Reason, Side, Timestamp};
 
 use super::handshake::{Ending, Handshake};
 use super::messages::{CLIENT_HELLO, SERVER_HELLO};
@@ -25,8 +25,8 @@ const NOT_TLS: Reason = Reason::loss("not_tls");
 /// Bytes that are searched for a header before a side is given up. Two of the longest records and more: where
 /// there is TLS, there is a header within one.
 const LONGEST_SEARCH: u32 = 3 * LONGEST_RECORD as u32;
-/// Body of an encrypted record of TLS 1.3 below which it can only hold an alert: an alert is 2 bytes, with content
-/// type and tag 19; EndOfEarlyData, the next longer, 21.
+/// Body of an encrypted record of TLS 1.3 below which it can only hold an alert: an alert is 2 bytes, with
+/// content type and tag 19; EndOfEarlyData, the next longer, 21.
 const LONGEST_SEALED_ALERT: u16 = 19;
 /// Bodies of the encrypted Finished of TLS 1.3, with SHA-256 and with SHA-384. Tells it from early data.
 const SEALED_FINISHED: [u16; 2] = [53, 69];
@@ -237,18 +237,18 @@ impl Stream for Tls {
         Verdict::Continue
     }
 
-    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out) {
+    fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
         if side.is_some() {
             return;
         }
         if let Some(client) = self.handshake.as_ref().map(|handshake| handshake.client) {
             self.partial_hello(client);
-            let last = self.lanes[client.index()].place;
-            if matches!(last, Place::Body(Record { role: Role::LastFlight, .. })) {
+            let place = self.lanes[client.index()].place;
+            if matches!(place, Place::Body(Record { role: Role::LastFlight, .. })) {
                 self.finish(Ending::Established, out);
             }
         }
-        self.cut(why, at, out);
+        self.cut(why, last.at, out);
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Out) {

@@ -60,7 +60,8 @@ fn play_at(events: &[Event], at: i64, start: SessionStart, why: End, cut: usize)
         }
     }
     let protocol = session.protocol().map(|protocol| protocol.name);
-    session.end(None, why, time(events.len()), &mut board, &mut out);
+    let last = Mark { at: time(events.len()), packet: PacketNumber(events.len() as u64 + 1) };
+    session.end(None, why, last, &mut board, &mut out);
     let mut ledger = Ledger::default();
     ledger.add(&board.books());
     ledger.check().expect("balanced books");
@@ -611,7 +612,7 @@ fn a_silent_handshake_is_given_up() {
     assert!(!session.waiting());
     assert_eq!(out.exchanges[0].outcome.name(), "no_response");
     session.bytes(Side::B, &server_hello(0x0303, 0x002f, &[]), Mark::default(), &mut board, &mut out);
-    session.end(None, End::Fin, Timestamp::MAX, &mut board, &mut out);
+    session.end(None, End::Fin, Mark { at: Timestamp::MAX, ..Mark::default() }, &mut board, &mut out);
     assert_eq!(out.exchanges.len(), 1);
 }
 

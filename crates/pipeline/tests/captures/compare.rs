@@ -1,67 +1,84 @@
 //! One line of truth against what was heard.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters, Transport};
 
+use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::place;
-use crate::score::Score;
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 const SLACK_US: f64 = 2.0;
 /// Ports of tunnels: there the inner flow is reported.
-const TUNNEL_PORTS: &[u64] = &[4789, 8472, 6081, 2152, 6635];
+const TUNNEL_PORTS: &[u64] = &[4789, 4790, 8472, 6081, 2152, 6635];
 
-pub(crate) fn compare(capture: &Capture, table: &mut BTreeMap<&'static str, Score>) {
-    let truth = capture.truth();
-    let heard = capture.run();
-    let tunnelled = truth.iter().any(|line| {
-        line["k"] == "summary" && line["tunnels"].as_object().is_some_and(|tunnels| !tunnels.is_empty())
-    });
+/// What came of one line of the truth.
+pub(crate) struct Verdict {
+    pub(crate) protocol: &'static str,
+    /// The packet that names the line.
+    pub(crate) packet: Option<u64>,
+    /// What we have otherwise.
+    pub(crate) fault: Option<String>,
+}
+
+/// Asks for every line of the truth whether we have it alike.
+pub(crate) fn compare(
+    capture: &Capture,
+    heard: &Heard,
+    truth: &[Value],
+    beginnings: &mut Beginnings,
+) -> Vec<Verdict> {
+    let tunnelled = opens_tunnels(truth);
     let mutated = capture.name.starts_with("ugly_live/");
-    for line in &truth {
-        // Of a mutated capture only what is whole from its stream's start, or can be entered in the middle, is asked.
+    let mut verdicts = Vec::new();
+    for line in truth {
+        // Of a mutated capture only what is whole from its stream's start, or can be entered in the middle,
+        // is asked.
         if mutated && line["k"] == "call" && line["intact"] != true {
             continue;
         }
-        let asked: Option<(&'static str, Result<(), String>)> = match (word(line, "k"), word(line, "proto")) {
-            ("call", "http1") if line["decrypted"] != true => {
-                Some(("http1", call(&heard, line, "http1", http)))
-            }
-            ("call", "dns") => Some(("dns", call(&heard, line, "dns", dns))),
-            ("call", "icmp" | "icmpv6") => Some(("icmp", call(&heard, line, "icmp", echo))),
-            ("msg", "mdns") => Some(("mdns", message(&heard, line, "mdns"))),
-            ("msg", "icmp" | "icmpv6") => Some(("icmp", message(&heard, line, "icmp"))),
-            ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {
-                Some(("tls", tls(&heard, line)))
-            }
-            ("flow", "tcp") => Some(("tcp flows", flow(&heard, line, Transport::Tcp))),
-            ("flow", "udp") if !(tunnelled && is_tunnel(line)) => {
-                Some(("udp flows", flow(&heard, line, Transport::Udp)))
-            }
-            _ => None,
+        let mut call = |protocol, own| {
+            let known = number(&line["req"]["first"]).is_some();
+            let whole = number(&line["req"]["frame"]).filter(|_| !known);
+            let first = whole.and_then(|packet| beginnings.of(&capture.name, packet));
+            compare_call(heard, &Asked { line, protocol, own, first })
         };
-        if let Some((name, verdict)) = asked {
-            let verdict = verdict.map_err(|fault| {
-                let frame = number(&line["req"]["frame"])
-                    .or(number(&line["resp"]["frame"]))
-                    .or(number(&line["frame"]))
-                    .or(number(&line["first"]))
-                    .or(number(&line["client_hello"]["frame"]));
-                format!("{}: {fault}", place(capture, frame))
-            });
-            table.entry(name).or_default().note(&capture.name, verdict);
-        }
+        let (protocol, verdict) = match (word(line, "k"), word(line, "proto")) {
+            ("call", "http1") if line["decrypted"] != true => ("http1", call("http1", http)),
+            ("call", "dns") => ("dns", call("dns", dns)),
+            ("call", "icmp" | "icmpv6") => ("icmp", call("icmp", echo)),
+            ("msg", "mdns") => ("mdns", message(heard, line, "mdns")),
+            ("msg", "icmp" | "icmpv6") => ("icmp", message(heard, line, "icmp")),
+            ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {
+                ("tls", tls(heard, line))
+            }
+            ("flow", "tcp") => ("tcp flows", flow(heard, line, Transport::Tcp)),
+            ("flow", "udp") if !(tunnelled && is_tunnel(line)) => {
+                ("udp flows", flow(heard, line, Transport::Udp))
+            }
+            _ => continue,
+        };
+        let packet = number(&line["req"]["frame"])
+            .or(number(&line["resp"]["frame"]))
+            .or(number(&line["frame"]))
+            .or(number(&line["first"]))
+            .or(number(&line["client_hello"]["frame"]));
+        verdicts.push(Verdict { protocol, packet, fault: verdict.err() });
     }
+    verdicts
 }
 
-fn word<'a>(line: &'a Value, key: &str) -> &'a str {
+/// Whether tshark opened tunnels in this capture: of their flows the inner ones are asked for.
+fn opens_tunnels(truth: &[Value]) -> bool {
+    truth.iter().any(|line| {
+        line["k"] == "summary" && line["tunnels"].as_object().is_some_and(|tunnels| !tunnels.is_empty())
+    })
+}
+
+pub(crate) fn word<'a>(line: &'a Value, key: &str) -> &'a str {
     line[key].as_str().unwrap_or_default()
 }
 
-fn number(value: &Value) -> Option<u64> {
+pub(crate) fn number(value: &Value) -> Option<u64> {
     value.as_u64()
 }
 
@@ -72,7 +89,7 @@ fn is_tunnel(line: &Value) -> bool {
     })
 }
 
-fn cites(message: &Option<Message>, frame: u64) -> bool {
+pub(crate) fn cites(message: &Option<Message>, frame: u64) -> bool {
     message
         .as_ref()
         .is_some_and(|message| message.track.frames.numbers.iter().any(|number| number.0 == frame))
@@ -90,55 +107,62 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Resul
     if ours == theirs { Ok(()) } else { Err(format!("{what} is {ours:?}, tshark says {theirs:?}")) }
 }
 
-/// A call that cites the packets of this one, with the checks that all protocols share, and its own.
-fn call(
-    heard: &Heard,
-    line: &Value,
-    protocol: &str,
+/// A call of the truth, and how it is compared.
+struct Asked<'a> {
+    line: &'a Value,
+    protocol: &'static str,
     own: fn(&Call, &Value) -> Result<(), String>,
-) -> Result<(), String> {
-    let (asked, answered) = (number(&line["req"]["frame"]), number(&line["resp"]["frame"]));
+    /// The packet with its first byte, where the truth does not tell.
+    first: Option<u64>,
+}
+
+/// A call that cites the packets of this one, with the checks that all protocols share, and its own.
+fn compare_call(heard: &Heard, asked: &Asked<'_>) -> Result<(), String> {
+    let line = asked.line;
+    let (question, answer) = (number(&line["req"]["frame"]), number(&line["resp"]["frame"]));
     let candidates: Vec<&Call> = heard
         .calls
         .iter()
-        .filter(|call| call.exchange.protocol == protocol)
-        .filter(|call| match (asked, answered) {
+        .filter(|call| call.exchange.protocol == asked.protocol)
+        .filter(|call| match (question, answer) {
             (Some(frame), _) => cites(&call.exchange.request, frame),
             (None, Some(frame)) => cites(&call.exchange.response, frame),
             (None, None) => false,
         })
         .collect();
     if candidates.is_empty() {
-        return Err(format!(
-            "no {protocol} call cites it ({} {})",
-            word(&line["req"], "method"),
-            line["why"]
-        ));
+        let (protocol, method) = (asked.protocol, word(&line["req"], "method"));
+        return Err(format!("no {protocol} call cites it ({method} {})", line["why"]));
     }
-    let verdicts: Vec<Result<(), String>> =
-        candidates.iter().map(|call| shared(call, line).and_then(|()| own(call, line))).collect();
+    let verdicts: Vec<Result<(), String>> = candidates
+        .iter()
+        .map(|call| shared(heard, call, asked).and_then(|()| (asked.own)(call, line)))
+        .collect();
     match verdicts.iter().find(|verdict| verdict.is_ok()) {
         Some(_) => Ok(()),
         None => verdicts.into_iter().next().expect("there are candidates"),
     }
 }
 
-fn shared(call: &Call, line: &Value) -> Result<(), String> {
-    let exchange = &call.exchange;
+fn shared(heard: &Heard, call: &Call, asked: &Asked<'_>) -> Result<(), String> {
+    let (exchange, line) = (&call.exchange, asked.line);
     same("paired", exchange.request.is_some() && exchange.response.is_some(), line["paired"] == true)?;
     if line["paired"] != true {
         return Ok(());
     }
-    if let Some(frame) = number(&line["resp"]["frame"]) {
-        if !cites(&exchange.response, frame) {
-            return Err(format!("the response does not cite packet {frame}"));
-        }
+    if let Some(frame) = number(&line["resp"]["frame"])
+        && !cites(&exchange.response, frame)
+    {
+        return Err(format!("the response does not cite packet {frame}"));
     }
     let time = |side: &str, key: &str| line[side][key].as_f64();
-    let (Some(first), Some(last)) = (time("req", "first_time").or(time("req", "time")), time("resp", "time"))
-    else {
-        return Ok(());
-    };
+    let mut began = time("req", "first_time").or(time("req", "time"));
+    if let Some(first) = asked.first {
+        let ours = exchange.request.as_ref().map(|request| request.track.first.packet.0);
+        same("first packet", ours, Some(first))?;
+        began = heard.times.get(&first).map(|at| at.nanos() as f64 / 1e9);
+    }
+    let (Some(first), Some(last)) = (began, time("resp", "time")) else { return Ok(()) };
     let theirs = (last - first) * 1e6;
     let ours = exchange.took().map_or(-1.0, |took| took.as_secs_f64() * 1e6);
     if (ours - theirs).abs() > SLACK_US {
@@ -153,21 +177,32 @@ fn http(call: &Call, line: &Value) -> Result<(), String> {
         same("method", exchange.operation.as_str(), word(&line["req"], "method"))?;
         let uri = word(&line["req"], "uri");
         if uri.is_ascii() && !uri.contains(['\\', '\u{fffd}']) && uri.len() < 400 {
-            same("target", exchange.target.as_str(), uri)?;
+            same("target", asked_for(exchange).as_str(), uri)?;
         }
+        body("request body", &exchange.request, &line["req"])?;
     }
     if line["resp"].is_object() {
         same("status", exchange.status_code, line["resp"]["code"].as_i64())?;
-        if let (Some(theirs), Some(body)) = (
-            number(&line["resp"]["body_len"]),
-            exchange.response.as_ref().and_then(|response| response.body.as_ref()),
-        ) {
-            if !body.truncated || body.decoded_bytes >= theirs {
-                same("body", body.decoded_bytes, theirs)?;
-            }
-        }
+        body("body", &exchange.response, &line["resp"])?;
     }
     Ok(())
+}
+
+/// Length of the decoded body. What was cut or reached a limit is not asked.
+fn body(what: &str, message: &Option<Message>, line: &Value) -> Result<(), String> {
+    let Some(theirs) = number(&line["body_len"]) else { return Ok(()) };
+    let body = message.as_ref().and_then(|message| message.body.as_ref());
+    let (ours, truncated) = body.map_or((0, false), |body| (body.decoded_bytes, body.truncated));
+    if truncated && ours < theirs { Ok(()) } else { same(what, ours, theirs) }
+}
+
+/// The target as it stood in the request line: of absolute-form (RFC 9112, 3.2.2) scheme and authority are
+/// told apart.
+fn asked_for(exchange: &Exchange) -> String {
+    match (attribute(exchange, "url.scheme"), &exchange.host) {
+        (Some(scheme), Some(host)) => format!("{scheme}://{host}{}", exchange.target),
+        _ => exchange.target.clone(),
+    }
 }
 
 fn dns(call: &Call, line: &Value) -> Result<(), String> {

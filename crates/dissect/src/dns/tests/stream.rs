@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wirewise_model::{Side, Transport};
 
-use super::{ANSWER, ASKED, QUERY, Wire, briefs, framed, message, name, with};
+use super::{ANSWER, ASKED, QUERY, Wire, attribute, briefs, framed, message, name, with};
 use crate::End;
 
 #[test]
@@ -59,6 +59,41 @@ fn reads_on_after_a_gap() {
 }
 
 #[test]
+fn a_response_that_is_heard_before_its_query_finds_it() {
+    let ask = |id, name| framed(&message(id, QUERY, name, 1));
+    let answer = |id, name| framed(&message(id, ANSWER, name, 1));
+    let mut wire = Wire::tcp();
+    // Bytes before the second query were lost, and so it was held back until after its response.
+    wire.say(1, Side::A, &ask(1, "a.example")).say(2, Side::B, &answer(1, "a.example"));
+    wire.say(4, Side::B, &answer(2, "b.example")).say(5, Side::B, &answer(3, "c.example"));
+    wire.end(Some(Side::B), End::Fin);
+    wire.session.gap(Side::A, 30, &mut wire.board, &mut wire.out);
+    wire.say(3, Side::A, &ask(2, "b.example"));
+    // What is asked after a response is not what was answered.
+    wire.say(6, Side::A, &ask(3, "c.example"));
+    let calls = wire.end(None, End::Fin).take();
+    assert_eq!(
+        briefs(&calls),
+        [
+            "dns query a.example NOERROR ok [1][2] [nodata]",
+            "dns query b.example NOERROR ok [5][3] [nodata]",
+            "dns query c.example - no_response [6]- []",
+            "dns query c.example NOERROR ok -[4] [request_not_seen nodata]",
+        ]
+    );
+    assert_eq!(calls[1].took(), Some(Duration::from_secs(1)));
+    assert_eq!(attribute(&calls[1], "dns.flags.recavail").as_deref(), Some("true"));
+    // One that nothing was asked for waits a while, and no longer.
+    let mut wire = Wire::tcp();
+    wire.say(1, Side::A, &ask(1, "a.example")).say(2, Side::B, &answer(9, "z.example"));
+    assert_eq!(briefs(&wire.tick(6).take()), [""; 0]);
+    assert_eq!(
+        briefs(&wire.tick(7).take()),
+        ["dns query z.example NOERROR ok -[2] [request_not_seen nodata]"]
+    );
+}
+
+#[test]
 fn finds_its_feet_in_a_message_that_comes_in_pieces() {
     let query = framed(&message(2, QUERY, "a.example", 1));
     for before in [&b""[..], b"tail"] {
@@ -72,9 +107,15 @@ fn finds_its_feet_in_a_message_that_comes_in_pieces() {
             wire.say(3, Side::A, piece);
         }
         wire.say(4, Side::B, &framed(&message(2, ANSWER, "a.example", 1)));
-        let told: Vec<_> =
-            wire.take().iter().map(|call| format!("{} {}", call.outcome, call.complete)).collect();
-        assert_eq!(told, ["ok true"], "after {before:?}");
+        let calls = wire.end(None, End::Fin).take();
+        let paired = calls.iter().filter(|call| call.request.is_some() && call.response.is_some());
+        let paired: Vec<_> = paired.map(|call| call.outcome.name()).collect();
+        assert_eq!(
+            (calls.len(), paired.as_slice()),
+            (2, &["ok"][..]),
+            "after {before:?}: {:?}",
+            briefs(&calls)
+        );
     }
 }
 
