@@ -149,7 +149,7 @@ fn group_condition(condition: &str, row: &Row<'_>, by: By) -> String {
 pub(crate) fn chain_line(chain: &[Step]) -> Option<String> {
     let first = chain.first()?;
     let mut sentences = Vec::new();
-    for step in chain {
+    for (place, step) in chain.iter().enumerate() {
         let who = format!("{}'s", name(&step.service));
         let many = if step.sampled == 1 {
             format!("{who} slowest call took {}", ms(step.took_ms))
