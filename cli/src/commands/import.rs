@@ -46,6 +46,7 @@ struct File {
 
 /// Imports the files into the store that the configuration means.
 pub(crate) fn import(config: &Config, import: &Import) -> Result<Imported> {
+    config.dataset().map(check_name).transpose()?;
     let names = names(import.names.as_deref().or(config.file.names.as_deref()))?;
     let key = wirewise_agent::load_key(&wirewise_agent::key_path(None)?)?;
     // Files are opened before anything is made, so that a wrong name leaves nothing behind.
@@ -103,25 +104,28 @@ pub(crate) fn names(path: Option<&Path>) -> Result<Option<NamesFile>> {
     Ok(Some(names))
 }
 
+/// Refuses what cannot name the data set of an import.
+fn check_name(named: &str) -> Result<(), WrongUsage> {
+    let plain = !named.is_empty()
+        && named.len() <= LONGEST_NAME
+        && named.bytes().all(is_plain)
+        && !named.starts_with('.');
+    if !plain {
+        return Err(WrongUsage(format!(
+            "`{named}` cannot name a data set: letters, digits, `.`, `_` and `-`, at most {LONGEST_NAME}"
+        )));
+    }
+    if named == LIVE {
+        return Err(WrongUsage(
+            "`live` is the data set of live capture: give the import another name".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// The data set that was named; else one after the first file, its own unless it holds that very file.
 async fn dataset(reach: &Reach, named: Option<&str>, file: &Path, capture: &str) -> Result<String> {
     if let Some(named) = named {
-        let plain = !named.is_empty()
-            && named.len() <= LONGEST_NAME
-            && named.bytes().all(is_plain)
-            && !named.starts_with('.');
-        if !plain {
-            return Err(WrongUsage(format!(
-                "`{named}` cannot name a data set: letters, digits, `.`, `_` and `-`, at most {LONGEST_NAME}"
-            ))
-            .into());
-        }
-        if named == LIVE {
-            return Err(WrongUsage(
-                "`live` is the data set of live capture: give the import another name".to_owned(),
-            )
-            .into());
-        }
         return Ok(named.to_owned());
     }
     let stem = stem(file);
