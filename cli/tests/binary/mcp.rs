@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio as Pipe};
+use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
@@ -39,6 +40,8 @@ pub(crate) struct Stdio {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// Reads the log as it is written: a pipe that nobody reads stops its writer.
+    log: JoinHandle<String>,
     asked: u64,
 }
 
@@ -48,7 +51,13 @@ impl Stdio {
         let mut child =
             command.stdin(Pipe::piped()).stdout(Pipe::piped()).stderr(Pipe::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Self { child, input, output: BufReader::new(output), asked: 0 }
+        let mut errors = child.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            errors.read_to_string(&mut log).unwrap();
+            log
+        });
+        Self { child, input, output: BufReader::new(output), log, asked: 0 }
     }
 
     fn say(&mut self, message: &Value) {
@@ -86,10 +95,9 @@ impl Stdio {
     /// Closes its input, waits for it, and gives what it logged.
     #[track_caller]
     pub(crate) fn end(self) -> String {
-        let Self { mut child, input, output, .. } = self;
+        let Self { mut child, input, output, log, .. } = self;
         drop((input, output));
-        let mut log = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        let log = log.join().unwrap();
         let status = child.wait().unwrap();
         assert!(status.success(), "{status}: {log}");
         log
