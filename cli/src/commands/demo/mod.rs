@@ -84,7 +84,10 @@ async fn play(config: &Config, demo: &Demo, directory: &Path) -> Result<()> {
         Err(why) => {
             say(&format!("No live capture: {why}."))?;
             say(&format!("Replaying a capture of the same scene instead: {}.", shop::told(Fault::Slow)))?;
-            import(config, directory)?;
+            let (own, place) = (config.clone(), directory.to_owned());
+            // It has a runtime of its own, which may not begin inside this one.
+            let imported = tokio::task::spawn_blocking(move || import(&own, &place)).await;
+            imported.context("import the recorded scene")??;
             up = Up::start(config, address, &["--no-capture"])?;
             up.wait().await?;
         }
