@@ -11,10 +11,13 @@ mod dissector;
 mod input;
 mod session;
 mod table;
+#[cfg(test)]
+mod talk;
 
 mod dns;
 mod http1;
 mod icmp;
+mod kafka;
 mod tls;
 
 pub use dissector::{
