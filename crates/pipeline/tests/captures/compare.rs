@@ -6,6 +6,7 @@ use serde_json::Value;
 use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters, Transport};
 
 use crate::corpus::{Capture, Heard};
+use crate::kafka;
 use crate::place;
 use crate::score::Score;
 
@@ -32,6 +33,7 @@ pub(crate) fn compare(capture: &Capture, table: &mut BTreeMap<&'static str, Scor
             }
             ("call", "dns") => Some(("dns", call(&heard, line, "dns", dns))),
             ("call", "icmp" | "icmpv6") => Some(("icmp", call(&heard, line, "icmp", echo))),
+            ("call", "kafka") => Some(("kafka", call(&heard, line, "kafka", kafka::agrees))),
             ("msg", "mdns") => Some(("mdns", message(&heard, line, "mdns"))),
             ("msg", "icmp" | "icmpv6") => Some(("icmp", message(&heard, line, "icmp"))),
             ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {
@@ -72,13 +74,13 @@ fn is_tunnel(line: &Value) -> bool {
     })
 }
 
-fn cites(message: &Option<Message>, frame: u64) -> bool {
+pub(crate) fn cites(message: &Option<Message>, frame: u64) -> bool {
     message
         .as_ref()
         .is_some_and(|message| message.track.frames.numbers.iter().any(|number| number.0 == frame))
 }
 
-fn attribute(exchange: &Exchange, name: &str) -> Option<String> {
+pub(crate) fn attribute(exchange: &Exchange, name: &str) -> Option<String> {
     exchange
         .attributes
         .iter()
@@ -86,7 +88,7 @@ fn attribute(exchange: &Exchange, name: &str) -> Option<String> {
         .map(|attribute| attribute.value.to_string())
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
     if ours == theirs { Ok(()) } else { Err(format!("{what} is {ours:?}, tshark says {theirs:?}")) }
 }
 

@@ -6,6 +6,7 @@
 
 mod compare;
 mod corpus;
+mod kafka;
 mod score;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use score::Score;
 /// Agreement asked for on every protocol of the table, outside of the advisory folders.
 const AGREEMENT: f64 = 0.99;
 /// What is compared. Other protocols of the truth are not dissected yet.
-const PROTOCOLS: &[&str] = &["http1", "dns", "mdns", "icmp", "tls", "tcp flows", "udp flows"];
+const PROTOCOLS: &[&str] = &["http1", "dns", "mdns", "icmp", "tls", "kafka", "tcp flows", "udp flows"];
 
 #[test]
 fn books_balance_and_calls_cite_packets_of_the_file() {
