@@ -14,6 +14,7 @@ mod table;
 #[cfg(test)]
 mod talk;
 
+mod amqp;
 mod dns;
 mod http1;
 mod icmp;

@@ -83,6 +83,12 @@ impl Talk {
         self
     }
 
+    fn next_mark(&mut self) -> Mark {
+        self.now += 1_000_000;
+        self.packet += 1;
+        Mark { at: Timestamp::from_nanos(self.now), packet: PacketNumber(self.packet) }
+    }
+
     /// What is over so far.
     pub(crate) fn heard(&self) -> &[Exchange] {
         &self.out.exchanges
@@ -114,6 +120,42 @@ impl Talk {
         assert_eq!(books.taken_in, books.passed_on + books.reasons.values().sum::<u64>(), "{books:?}");
         assert_eq!(self.board.switched_off().count(), 0);
         self.out.exchanges
+    }
+}
+
+/// A flow whose asking side has a hole: what the client sends after it is held, and released when the hole is given
+/// up; what the server answers is heard at once.
+pub(crate) struct Released {
+    talk: Talk,
+    held: Vec<(Vec<u8>, Mark)>,
+}
+
+impl Released {
+    pub(crate) fn new(port: u16, before: &[Ev]) -> Self {
+        Self { talk: Talk::new(port).play(before), held: Vec::new() }
+    }
+
+    /// The client sends.
+    pub(crate) fn held(&mut self, bytes: Vec<u8>) {
+        let mark = self.talk.next_mark();
+        self.held.push((bytes, mark));
+    }
+
+    /// The server sends.
+    pub(crate) fn server(&mut self, bytes: Vec<u8>) {
+        let mark = self.talk.next_mark();
+        let Talk { session, board, out, .. } = &mut self.talk;
+        session.bytes(Side::B, &bytes, mark, board, out);
+    }
+
+    /// The hole is given up.
+    pub(crate) fn release(mut self) -> Talk {
+        let Talk { session, board, out, .. } = &mut self.talk;
+        session.gap(Side::A, 100, board, out);
+        for (bytes, mark) in self.held {
+            session.bytes(Side::A, &bytes, mark, board, out);
+        }
+        self.talk
     }
 }
 
