@@ -6,12 +6,12 @@ use serde_json::Value;
 use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters, Transport};
 
 use crate::corpus::{Capture, Heard};
-use crate::kafka;
 use crate::place;
 use crate::score::Score;
+use crate::{amqp, kafka};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
-const SLACK_US: f64 = 2.0;
+pub(crate) const SLACK_US: f64 = 2.0;
 /// Ports of tunnels: there the inner flow is reported.
 const TUNNEL_PORTS: &[u64] = &[4789, 8472, 6081, 2152, 6635];
 
@@ -33,6 +33,9 @@ pub(crate) fn compare(capture: &Capture, table: &mut BTreeMap<&'static str, Scor
             }
             ("call", "dns") => Some(("dns", call(&heard, line, "dns", dns))),
             ("call", "icmp" | "icmpv6") => Some(("icmp", call(&heard, line, "icmp", echo))),
+            ("call" | "msg", "amqp") if !mutated || line["intact"] == true => {
+                Some(("amqp", amqp::agrees(&heard, line)))
+            }
             ("call", "kafka") => Some(("kafka", call(&heard, line, "kafka", kafka::agrees))),
             ("msg", "mdns") => Some(("mdns", message(&heard, line, "mdns"))),
             ("msg", "icmp" | "icmpv6") => Some(("icmp", message(&heard, line, "icmp"))),
@@ -93,7 +96,7 @@ pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: 
 }
 
 /// A call that cites the packets of this one, with the checks that all protocols share, and its own.
-fn call(
+pub(crate) fn call(
     heard: &Heard,
     line: &Value,
     protocol: &str,

@@ -4,6 +4,7 @@
 //! The captures lie beside the project, not in it; without them these tests are skipped, loudly, unless
 //! `WIREWISE_REQUIRE=all`. `cargo xtask bench truth` prints the table.
 
+mod amqp;
 mod compare;
 mod corpus;
 mod kafka;
@@ -17,7 +18,8 @@ use score::Score;
 /// Agreement asked for on every protocol of the table, outside of the advisory folders.
 const AGREEMENT: f64 = 0.99;
 /// What is compared. Other protocols of the truth are not dissected yet.
-const PROTOCOLS: &[&str] = &["http1", "dns", "mdns", "icmp", "tls", "kafka", "tcp flows", "udp flows"];
+const PROTOCOLS: &[&str] =
+    &["http1", "dns", "mdns", "icmp", "tls", "amqp", "kafka", "tcp flows", "udp flows"];
 
 #[test]
 fn books_balance_and_calls_cite_packets_of_the_file() {
