@@ -123,8 +123,8 @@ impl Talk {
     }
 }
 
-/// A flow whose asking side has a hole: what the client sends after it is held, and released when the hole is given
-/// up; what the server answers is heard at once.
+/// A flow whose asking side has a hole: what the client sends after it is held, and released when the hole is
+/// given up; what the server answers is heard at once.
 pub(crate) struct Released {
     talk: Talk,
     held: Vec<(Vec<u8>, Mark)>,

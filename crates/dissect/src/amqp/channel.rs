@@ -1,9 +1,9 @@
-//! One channel: questions meet their answers. `settle` brings together messages and what becomes of them, `close`
-//! ends it all.
+//! One channel: questions meet their answers. `settle` brings together messages and what becomes of them,
+//! `close` ends it all.
 //!
-//! A method that is answered waits for its answer from the other side, the oldest first; clients wait for each
-//! before they ask the next, so after a loss it is the latest. An answer may be heard before its question, where
-//! the other side's bytes are held up by a hole; then it waits for a moment.
+//! A method that is answered waits for its answer from the other side, the oldest first; clients wait for
+//! each before they ask the next, so after a loss it is the latest. An answer may be heard before its
+//! question, where the other side's bytes are held up by a hole; then it waits for a moment.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use super::parse::Args;
 use super::wait::{Early, Waiting};
 use crate::{End, Out};
 
-/// Answers that wait for what they answer, as many as a hole is waited for in packets, and how long: longer than
-/// it is waited for.
+/// Answers that wait for what they answer, as many as a hole is waited for in packets, and how long: longer
+/// than it is waited for.
 const MOST_EARLY: usize = 256;
 const EARLY_WAIT: Duration = Duration::from_secs(5);
 /// Consumers of a channel whose queues are remembered; the oldest is forgotten.
 const MOST_CONSUMERS: usize = 256;
 /// Messages that were fetched and may be acked, whose queues are remembered.
 const MOST_GOT: usize = 64;
-/// How many times as long as an answer a consumer's ack is waited for: 30 minutes by default, as RabbitMQ's own
-/// `consumer_timeout`.
+/// How many times as long as an answer a consumer's ack is waited for: 30 minutes by default, as RabbitMQ's
+/// own `consumer_timeout`.
 const WORKING: u32 = 6;
 /// How many times its wait something that was given up is remembered for a late answer.
 const REMEMBERED: u32 = 4;

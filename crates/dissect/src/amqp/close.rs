@@ -1,7 +1,7 @@
 //! The end of a channel: in order, with an error, or with the flow.
 //!
-//! `channel.close` and `connection.close` answer all that waits for who closes. The error is that of the method
-//! that they name, where it is known which call that was, else that of the close itself.
+//! `channel.close` and `connection.close` answer all that waits for who closes. The error is that of the
+//! method that they name, where it is known which call that was, else that of the close itself.
 
 use wirewise_model::{Outcome, Side, Timestamp};
 
@@ -12,8 +12,8 @@ use super::wait::Waiting;
 use crate::{End, Out};
 
 impl Channel {
-    /// A close waits for its answer like any other question. `told` where its error is told with the call that
-    /// it names.
+    /// A close waits for its answer like any other question. `told` where its error is told with the call
+    /// that it names.
     pub(super) fn closing(&mut self, said: Said<'_>, told: bool, out: &mut Out) {
         self.cut_content(said.side, out);
         let mut waiting = self.asked(&said);
@@ -75,11 +75,11 @@ impl Channel {
             !exchange.is_empty() && text.contains(&format!("'{exchange}'"))
         };
         let named = others().find(|(_, waiting)| quoted(waiting));
-        named.or_else(|| others().last()).map(|(at, _)| at)
+        named.or_else(|| others().next_back()).map(|(at, _)| at)
     }
 
-    /// The channel is closed: what waits now waits in vain. Where it was closed in order, a message that nobody
-    /// acked goes back into its queue.
+    /// The channel is closed: what waits now waits in vain. Where it was closed in order, a message that
+    /// nobody acked goes back into its queue.
     pub(super) fn finish(&mut self, orderly: bool, out: &mut Out) {
         for mut waiting in
             self.published.drain(..).chain(self.delivered.drain(..)).chain(self.calls.drain(..))

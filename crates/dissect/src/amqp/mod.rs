@@ -1,18 +1,19 @@
 //! AMQP 0-9-1, the protocol of RabbitMQ (amqp0-9-1.pdf, with RabbitMQ's extensions).
 //!
-//! One [`Amqp`] reads a flow: each side is a protocol header, or frames. `parse` reads frames and the arguments
-//! of methods, `names` knows every method, `properties` reads what names a message, `describe` makes columns of
-//! it. On a `channel` questions meet their answers (`wait`), messages what becomes of them (`settle`), until it is
-//! closed (`close`); `work` holds the channels. A message's `content` is counted down and never kept.
+//! One [`Amqp`] reads a flow: each side is a protocol header, or frames. `parse` reads frames and the
+//! arguments of methods, `names` knows every method, `properties` reads what names a message, `describe`
+//! makes columns of it. On a `channel` questions meet their answers (`wait`), messages what becomes of them
+//! (`settle`), until it is closed (`close`); `work` holds the channels. A message's `content` is counted down
+//! and never kept.
 //!
 //! Who asks is who sends the method: the broker where it delivers, or closes. Heartbeats are no calls.
 //!
-//! AMQP 1.0 begins with a header of the same form and is another protocol: it is recognised and left alone, its
-//! bytes counted as `amqp_1_0`.
+//! AMQP 1.0 begins with a header of the same form and is another protocol: it is recognised and left alone,
+//! its bytes counted as `amqp_1_0`.
 //!
-//! **Finding its feet again.** Every frame tells its length and ends with the same byte, so a gap inside a body
-//! costs only what was in it. After a longer one, and in mid-stream, a side is passed over until something with
-//! the structure of a frame begins with a segment or behind such an end.
+//! **Finding its feet again.** Every frame tells its length and ends with the same byte, so a gap inside a
+//! body costs only what was in it. After a longer one, and in mid-stream, a side is passed over until
+//! something with the structure of a frame begins with a segment or behind such an end.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Every method of AMQP 0-9-1 by class and number: what it is called, who sends it, what answers it, and how its
-//! arguments are laid out (the specification's XML, with RabbitMQ's additions).
+//! Every method of AMQP 0-9-1 by class and number: what it is called, who sends it, what answers it, and how
+//! its arguments are laid out (the specification's XML, with RabbitMQ's additions).
 
 use self::Arg::{Bits, Long, Str, Table, U8, U16, U32, U64};
 use self::From::{Both, Client, Server};

@@ -171,7 +171,8 @@ pub(super) fn method(payload: &[u8]) -> Parsed<&'static Method> {
     }
 }
 
-/// The arguments behind class and number, and how many bytes came after them. `None` where they are cut short.
+/// The arguments behind class and number, and how many bytes came after them. `None` where they are cut
+/// short.
 pub(super) fn args<'a>(method: &Method, payload: &'a [u8]) -> Option<(Args<'a>, usize)> {
     let mut cursor = Cursor(payload.get(4..)?);
     let mut args = Args::default();

@@ -59,8 +59,8 @@ fn likely_client(heads: &Heads<'_>) -> Side {
     }
 }
 
-/// Whether a frame begins here. Of methods and headers the front is enough, unless they are long; a body must be
-/// there to its end, since anything may begin as one does.
+/// Whether a frame begins here. Of methods and headers the front is enough, unless they are long; a body must
+/// be there to its end, since anything may begin as one does.
 pub(super) fn look(bytes: &[u8]) -> Look {
     let frame = match parse::frame(bytes) {
         Parsed::Some(frame) => frame,
@@ -90,7 +90,7 @@ pub(super) fn look(bytes: &[u8]) -> Look {
                 Parsed::Short => return Look::NeedMore,
                 Parsed::No => return Look::No,
             };
-            if end.is_some() && !parse::args(method, &payload[..size]).is_some_and(|(_, after)| after == 0) {
+            if end.is_some() && parse::args(method, &payload[..size]).is_none_or(|(_, after)| after != 0) {
                 return Look::No;
             }
             // The connection's own methods go over channel 0, all others do not.

@@ -1,7 +1,7 @@
 //! The properties of a message (AMQP 0-9-1, 4.2.6.1): those that name it and its kind.
 //!
-//! Of the table of headers only a W3C trace context is read, and only in its exact form; everything else in it
-//! may be anything, and is stepped over.
+//! Of the table of headers only a W3C trace context is read, and only in its exact form; everything else in
+//! it may be anything, and is stepped over.
 
 use super::parse::Cursor;
 

@@ -1,9 +1,10 @@
 //! Publishes and what the broker makes of them, deliveries and what the consumer does.
 //!
 //! Publishes are numbered once the channel confirms (RabbitMQ, "Publisher confirms"), deliveries carry their
-//! number; `basic.ack` with `multiple` settles all up to one. Where the numbers are not known, because the capture
-//! began later or publishes were lost, an ack belongs to the only publish that waits, and numbers it. A publish that
-//! nothing confirms is held for a moment, since `basic.return` and `channel.close` may still say what became of it.
+//! number; `basic.ack` with `multiple` settles all up to one. Where the numbers are not known, because the
+//! capture began later or publishes were lost, an ack belongs to the only publish that waits, and numbers it.
+//! A publish that nothing confirms is held for a moment, since `basic.return` and `channel.close` may still
+//! say what became of it.
 
 use std::collections::VecDeque;
 use std::time::Duration;

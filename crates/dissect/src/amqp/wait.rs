@@ -153,8 +153,8 @@ impl Waiting {
     }
 }
 
-/// A method that answers or settles something that was not heard yet, because bytes of the other side are held up
-/// by a hole, or never will be.
+/// A method that answers or settles something that was not heard yet, because bytes of the other side are
+/// held up by a hole, or never will be.
 #[derive(Debug)]
 pub(super) struct Early {
     pub(super) method: &'static Method,

@@ -27,8 +27,8 @@ impl Api {
         version >= self.flexible
     }
 
-    /// Whether the header of its response has tags. ApiVersions' never has: who asks does not know yet what the
-    /// broker speaks (KIP-511).
+    /// Whether the header of its response has tags. ApiVersions' never has: who asks does not know yet what
+    /// the broker speaks (KIP-511).
     pub(super) fn answers_with_tags(&self, version: i16) -> bool {
         self.is_flexible(version) && self.key != API_VERSIONS
     }

@@ -169,7 +169,8 @@ pub(super) fn answered(
     if let Some(took) = exchange.took()
         && let Some(wait) = asked.max_wait.and_then(|wait| u64::try_from(wait).ok()).filter(|wait| *wait > 0)
     {
-        // The broker answers an empty fetch only when its time is up; one with records may have waited for them.
+        // The broker answers an empty fetch only when its time is up; one with records may have waited for
+        // them.
         let waited = took * WAITED >= Duration::from_millis(wait);
         let empty = facts.records == 0 && facts.errors == 0;
         exchange.kind = if waited || empty { Kind::LongPoll } else { Kind::Unary };

@@ -1,14 +1,15 @@
 //! Apache Kafka, the wire protocol of brokers ("Kafka protocol guide", message definitions of 4.1).
 //!
-//! One [`Kafka`] reads a flow: each side is frames, a length in front. `parse` reads their headers, `apis` knows
-//! every API by its key, `asks` and `answers` say how bodies are laid out, `walk` follows that over the bytes as
-//! they come, `facts` keeps what is worth a column, `describe` makes columns of it, `pair` brings the halves
-//! together. So a body of any size is read to its end and never kept. Records are counted by the heads of their
-//! batches (`records`) and never decoded; what SASL exchanges is stepped over.
+//! One [`Kafka`] reads a flow: each side is frames, a length in front. `parse` reads their headers, `apis`
+//! knows every API by its key, `asks` and `answers` say how bodies are laid out, `walk` follows that over the
+//! bytes as they come, `facts` keeps what is worth a column, `describe` makes columns of it, `pair` brings
+//! the halves together. So a body of any size is read to its end and never kept. Records are counted by the
+//! heads of their batches (`records`) and never decoded; what SASL exchanges is stepped over.
 //!
-//! **Finding its feet again.** A gap inside a frame costs that frame what was in it, and nothing else. After a
-//! longer one a side is passed over until a segment begins with a frame: on the asking side one that is laid out
-//! as a request of its API and version (`probe`), on the other one with a correlation id that is waited for.
+//! **Finding its feet again.** A gap inside a frame costs that frame what was in it, and nothing else. After
+//! a longer one a side is passed over until a segment begins with a frame: on the asking side one that is
+//! laid out as a request of its API and version (`probe`), on the other one with a correlation id that is
+//! waited for.
 
 use std::time::Duration;
 
@@ -55,7 +56,8 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 
 /// Bytes that are no part of a frame: after a loss, or of something that is not Kafka.
 const OUT_OF_STEP: Reason = Reason::loss("out_of_step");
-/// A response to a request that was not heard. Where it is heard later after all, the response is found again.
+/// A response to a request that was not heard. Where it is heard later after all, the response is found
+/// again.
 const UNASKED: Reason = Reason::skip("response_without_request");
 /// After SaslHandshake version 0 tokens come without any header.
 const SASL_TOKEN: Reason = Reason::skip("sasl_token");
@@ -63,6 +65,8 @@ const SASL_TOKEN: Reason = Reason::skip("sasl_token");
 const LONGEST_TOKEN: u32 = 512 << 10;
 /// A client numbers its requests from one to the next; a step so far ahead was found in something else.
 const FARTHEST: i32 = 1 << 20;
+/// Requests that a hole may hold up are so many at most, where a response stands for them.
+const NEAR: i32 = 16;
 
 /// The API and how its bodies are laid out, where this version is known.
 fn layout(key: i16, version: i16) -> Option<&'static Api> {
@@ -160,7 +164,8 @@ impl Kafka {
     fn step(&mut self, input: Input<'_>, fresh: bool, out: &mut Out) -> Step {
         let asks = input.side == self.client;
         match std::mem::take(self.at(asks)) {
-            // A length that was none, found in something else, ends where an answer that is waited for begins.
+            // A length that was none, found in something else, ends where an answer that is waited for
+            // begins.
             At::Inside(reading)
                 if fresh && matches!(reading.what, Frame::Passed(UNASKED, _)) && self.is_awaited(input) =>
             {
@@ -206,7 +211,10 @@ impl Kafka {
 
     /// Whether a response that is waited for begins here.
     fn is_awaited(&self, input: Input<'_>) -> bool {
-        matches!(parse::response(input.bytes), Parsed::Head((_, correlation)) if self.queue.knows(correlation))
+        match parse::response(input.bytes) {
+            Parsed::Head((_, correlation)) => self.queue.knows(correlation),
+            Parsed::Short | Parsed::No => false,
+        }
     }
 
     /// Whether a response that is waited for begins here, or a whole one that its request may yet follow.
@@ -215,7 +223,8 @@ impl Kafka {
             Parsed::Head((length, correlation)) => {
                 let alone = length as usize + parse::PREFIX == input.bytes.len();
                 self.is_awaited(input)
-                    || alone && self.last.is_none_or(|last| (1..16).contains(&correlation.wrapping_sub(last)))
+                    || alone
+                        && self.last.is_none_or(|last| (1..NEAR).contains(&correlation.wrapping_sub(last)))
             }
             Parsed::Short | Parsed::No => false,
         }

@@ -22,8 +22,8 @@ const MOST_EARLY: usize = 4;
 pub(super) const EARLY_BYTES: usize = 2048;
 /// How long they wait: longer than the flow waits for a hole.
 const EARLY_WAIT: Duration = Duration::from_secs(5);
-/// How long a request that asks for no answer is held, and how many: a broker's stand-in in tests answers all the
-/// same.
+/// How long a request that asks for no answer is held, and how many: a broker's stand-in in tests answers all
+/// the same.
 const ONE_WAY_WAIT: Duration = Duration::from_secs(1);
 const MOST_ONE_WAY: usize = 16;
 /// How many times `Limits::response_wait` a request that was given up is remembered for a late response.
@@ -198,7 +198,8 @@ impl Queue {
         self.waiting.push_back(pending);
     }
 
-    /// The request that a response answers. What waits before it and may have been answered among lost bytes was.
+    /// The request that a response answers. What waits before it and may have been answered among lost bytes
+    /// was.
     pub(super) fn take(&mut self, correlation: i32, out: &mut Out) -> Option<Pending> {
         let at = self.waiting.iter().position(|pending| pending.correlation == correlation)?;
         let mut kept = 0;

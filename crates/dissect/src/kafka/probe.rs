@@ -1,8 +1,8 @@
-//! Knows Kafka by a request: a length, a key and a version that exist, a client id that is text, and a body that
-//! is laid out as that version says, to its last byte where all of it is there.
+//! Knows Kafka by a request: a length, a key and a version that exist, a client id that is text, and a body
+//! that is laid out as that version says, to its last byte where all of it is there.
 //!
-//! A response alone cannot be told from other things with a length in front, so a flow of which only answers are
-//! heard is not claimed.
+//! A response alone cannot be told from other things with a length in front, so a flow of which only answers
+//! are heard is not claimed.
 
 use wirewise_model::Side;
 
@@ -42,7 +42,8 @@ pub(super) fn probe(heads: &Heads<'_>) -> Probe {
         match look(bytes, heads.ended) {
             Look::Request => return Probe::Yes { client: side },
             Look::NeedMore => undecided = true,
-            // A frame of less than 16 MB begins so; what does not is no answer worth waiting for its question.
+            // A frame of less than 16 MB begins so; what does not is no answer worth waiting for its
+            // question.
             Look::No => foreign |= bytes.first() != Some(&0),
         }
     }

@@ -1,7 +1,7 @@
 //! Counts records by the heads of their batches, as the bytes come. Records are never decoded.
 //!
-//! Message format 2 (KIP-98) says in each batch's head how many are in it. In formats 0 and 1 each entry is one
-//! message, or one compressed set of which only the set is counted.
+//! Message format 2 (KIP-98) says in each batch's head how many are in it. In formats 0 and 1 each entry is
+//! one message, or one compressed set of which only the set is counted.
 
 /// Offset, length, leader epoch, magic: how much tells the format.
 const MAGIC_AT: usize = 16;
@@ -31,8 +31,8 @@ impl Records {
         Self { left: length, ..Self::default() }
     }
 
-    /// Reads what it can; returns how much. Less than all of `bytes` means that a head is not whole yet, or that
-    /// the run ends.
+    /// Reads what it can; returns how much. Less than all of `bytes` means that a head is not whole yet, or
+    /// that the run ends.
     pub(super) fn read(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while self.left > 0 {

@@ -1,7 +1,7 @@
 //! Follows a table of `schema` over a body as its bytes come.
 //!
-//! Nothing is kept but the place: how deep, which field, how many elements are left. So a body of any size needs
-//! no more than the longest text in it that somebody wants, and one that is stepped over needs nothing.
+//! Nothing is kept but the place: how deep, which field, how many elements are left. So a body of any size
+//! needs no more than the longest text in it that somebody wants, and one that is stepped over needs nothing.
 
 use smallvec::SmallVec;
 
@@ -87,8 +87,8 @@ impl Walk {
         }
     }
 
-    /// Reads what it can of `bytes`, of a body of which `left` bytes are still to come; returns how much. Once the
-    /// way is anything but `On` it takes all there is.
+    /// Reads what it can of `bytes`, of a body of which `left` bytes are still to come; returns how much.
+    /// Once the way is anything but `On` it takes all there is.
     pub(super) fn read(&mut self, bytes: &[u8], left: u64, facts: &mut Facts) -> usize {
         let read = self.read_exactly(bytes, left, facts);
         match self.way {
