@@ -12,10 +12,14 @@ mod input;
 mod probing;
 mod session;
 mod table;
+#[cfg(test)]
+mod talk;
 
+mod amqp;
 mod dns;
 mod http1;
 mod icmp;
+mod kafka;
 mod tls;
 
 pub use dissector::{

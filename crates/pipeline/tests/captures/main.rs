@@ -6,11 +6,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and prints its table")]
 
+mod amqp;
 mod beginnings;
 mod books;
 mod compare;
 mod corpus;
 mod disputed;
+mod kafka;
 mod mutate;
 mod precision;
 mod score;
@@ -28,7 +30,7 @@ use wirewise_model::Limits;
 /// how many the truth must know.
 const AGREEMENT: f64 = 0.99;
 /// What is compared. Other protocols of the truth are not dissected yet.
-const PROTOCOLS: &[&str] = &["http1", "dns", "mdns", "icmp", "tls", "tcp flows", "udp flows"];
+const PROTOCOLS: &[&str] = &["http1", "dns", "mdns", "icmp", "tls", "amqp", "kafka", "tcp flows", "udp flows"];
 /// Any start will do; a fault names the file that it met.
 const SEED: u64 = 0x5eed_0000_2026;
 
