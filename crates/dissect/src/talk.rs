@@ -77,7 +77,7 @@ impl Talk {
                     *now += *millis as i64 * 1_000_000;
                     session.tick(Timestamp::from_nanos(*now), board, out);
                 }
-                Ev::End(side, why) => session.end(*side, *why, at, board, out),
+                Ev::End(side, why) => session.end(*side, *why, Mark { at, packet: PacketNumber(*packet) }, board, out),
             }
         }
         self
@@ -114,8 +114,8 @@ impl Talk {
 
     /// Ends the capture; the books balance and nothing panicked.
     pub(crate) fn finish(mut self) -> Vec<Exchange> {
-        let at = Timestamp::from_nanos(self.now);
-        self.session.end(None, End::CaptureEnded, at, &mut self.board, &mut self.out);
+        let last = Mark { at: Timestamp::from_nanos(self.now), packet: PacketNumber(self.packet) };
+        self.session.end(None, End::CaptureEnded, last, &mut self.board, &mut self.out);
         let books = self.board.books();
         assert_eq!(books.taken_in, books.passed_on + books.reasons.values().sum::<u64>(), "{books:?}");
         assert_eq!(self.board.switched_off().count(), 0);

@@ -18,7 +18,7 @@
 use std::time::Duration;
 
 use memchr::memchr;
-use wirewise_model::{Limits, Reason, Redaction, Side, Timestamp};
+use wirewise_model::{Limits, Mark, Reason, Redaction, Side, Timestamp};
 
 use crate::{End, Fed, Input, Out, Protocol, Stream, StreamEntry, Verdict};
 
@@ -373,7 +373,8 @@ impl Stream for Amqp {
         Verdict::Continue
     }
 
-    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out) {
+    fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
+        let at = last.at;
         // A side that sends no more answers no more; a reset ends both.
         let side = side.filter(|_| why == End::Fin);
         self.with_work(|_, work| work.end(side, why, at, out));

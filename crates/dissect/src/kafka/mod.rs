@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use wirewise_model::{Coverage, Exchange, Limits, Message, Reason, Redaction, Side, Timestamp, Track};
+use wirewise_model::{Coverage, Exchange, Limits, Mark, Message, Reason, Redaction, Side, Timestamp, Track};
 
 use crate::{End, Fed, Input, Out, Protocol, Stream, StreamEntry, Verdict};
 
@@ -454,7 +454,8 @@ impl Stream for Kafka {
         Verdict::Continue
     }
 
-    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out) {
+    fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
+        let at = last.at;
         if side == Some(self.client) && why == End::Fin {
             // Half-closed: what was asked may still be answered.
             return self.cut(true, why, at, out);
