@@ -12,10 +12,12 @@ mod import;
 mod key;
 mod live;
 mod losses;
+mod packets;
 mod sink;
 
 pub use error::AgentError;
 pub use import::{ImportOptions, ImportReport, Progress, import};
 pub use key::{KeyError, key_path, load_key};
 pub use live::{Live, LiveHandle, LiveOptions, LiveReport, LiveStatus, live};
+pub use packets::FlowPackets;
 pub use sink::{ShipError, Sink};

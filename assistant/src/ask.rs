@@ -19,6 +19,7 @@ pub const MOST_QUESTION: usize = 8 << 10;
 pub struct Assistant {
     toolbox: Arc<Toolbox>,
     model: Option<Model>,
+    payloads: bool,
 }
 
 /// Why there is no answer.
@@ -38,7 +39,19 @@ pub enum AskError {
 impl Assistant {
     /// An assistant over these tools.
     pub fn new(toolbox: Arc<Toolbox>, model: Option<Model>) -> Self {
-        Self { toolbox, model }
+        let payloads = model.as_ref().is_some_and(|model| model.config().allow_payloads);
+        Self { toolbox, model, payloads }
+    }
+
+    /// Whether headers and bodies may go to whoever asks through MCP or the OpenAI API: a model, though none that
+    /// we were told of.
+    pub fn allow_payloads(self, payloads: bool) -> Self {
+        Self { payloads, ..self }
+    }
+
+    /// Whether they may.
+    pub fn allows_payloads(&self) -> bool {
+        self.payloads
     }
 
     /// The tools.

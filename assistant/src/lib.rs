@@ -6,6 +6,8 @@ pub mod ask;
 pub mod door;
 pub mod model;
 pub mod planner;
+pub mod routes;
+pub mod rows;
 pub mod server;
 pub mod token;
 

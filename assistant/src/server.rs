@@ -12,7 +12,7 @@ use wirewise_store::{Owner, Store};
 
 use crate::door::{Door, guard};
 use crate::token::Token;
-use crate::{Assistant, openai, web};
+use crate::{Assistant, routes};
 
 /// How long connections may go on when the process is told to stop.
 const GRACE: Duration = Duration::from_secs(3);
@@ -46,10 +46,10 @@ pub enum ServeError {
     )]
     NeedsTls(SocketAddr),
     /// The address is taken, or not ours.
-    #[error("cannot listen on {0}: {1}; choose another with --listen ADDR:PORT")]
+    #[error("cannot listen on {0} (--listen ADDR:PORT names another address)")]
     Bind(SocketAddr, #[source] std::io::Error),
     /// The certificate or key cannot be used.
-    #[error("cannot use the TLS certificate {0}: {1}")]
+    #[error("cannot use the TLS certificate {}, or its key", .0.display())]
     Certificate(PathBuf, #[source] std::io::Error),
     /// Serving broke off.
     #[error("the server stopped")]
@@ -77,17 +77,15 @@ pub fn router(shared: Shared, door: Door) -> Router {
         model_viewer(&shared.assistant),
         door.hosts().map(str::to_owned).collect(),
     );
-    Router::new()
-        .merge(web::routes())
-        .merge(openai::routes())
+    routes::router()
         .with_state(shared)
-        .nest_service("/mcp", mcp)
+        .nest_service(routes::MCP, mcp)
         .layer(axum::middleware::from_fn_with_state(door, guard))
 }
 
 /// What a model may see through MCP and the OpenAI API: payloads only where the configuration allows it.
 pub fn model_viewer(assistant: &Assistant) -> wirewise_model::Viewer {
-    wirewise_model::Viewer::model(assistant.model().is_some_and(|model| model.config().allow_payloads))
+    wirewise_model::Viewer::model(assistant.allows_payloads())
 }
 
 /// A server that has its address and does not answer yet.

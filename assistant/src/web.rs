@@ -1,13 +1,12 @@
 //! The web API that our own commands and the page use. JSON in, JSON out; errors are
 //! `{"error": {"message", "type"}}` with a status that says whose fault it was.
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,29 +17,12 @@ use wirewise_tools::ToolError;
 
 use crate::answer::Question;
 use crate::ask::AskError;
+use crate::rows::{COLUMNS_HEADER, Found, ascii_json};
 use crate::server::Shared;
-
-/// A batch of 4,096 calls with bodies of 16 KiB on both sides, and room.
-const MOST_BATCH: usize = 256 << 20;
-/// Everything else that is sent to us.
-const MOST_REQUEST: usize = 1 << 20;
 
 const PAGE: &str = include_str!("page.html");
 /// The page is one file and talks to its own origin alone.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/", get(page))
-        .route("/api/status", get(status))
-        .route("/api/datasets", get(datasets))
-        .route("/api/captures", get(captures))
-        .route("/api/tools/{name}", post(tool))
-        .route("/api/query", post(query))
-        .route("/api/ask", post(ask))
-        .layer(DefaultBodyLimit::max(MOST_REQUEST))
-        .merge(Router::new().route("/api/append", post(append)).layer(DefaultBodyLimit::max(MOST_BATCH)))
-}
 
 /// Why a request got no answer.
 pub(crate) struct Fault {
@@ -52,6 +34,10 @@ pub(crate) struct Fault {
 impl Fault {
     pub(crate) fn asked_wrongly(message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, kind: "bad_request", message: message.into() }
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, kind: "not_found", message: message.into() }
     }
 }
 
@@ -98,13 +84,13 @@ impl From<StoreError> for Fault {
     }
 }
 
-async fn page() -> Response {
+pub(crate) async fn page() -> Response {
     let mut response = Html(PAGE).into_response();
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
     response
 }
 
-async fn status(State(shared): State<Shared>) -> Result<Json<Value>, Fault> {
+pub(crate) async fn status(State(shared): State<Shared>) -> Result<Json<Value>, Fault> {
     let model = shared.assistant.model().map(|model| json!({"name": model.config().name, "host": model.config().host(), "allow_payloads": model.config().allow_payloads}));
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -126,21 +112,24 @@ async fn described(shared: &Shared) -> Result<Value, Fault> {
     Ok(Value::Array(described))
 }
 
-async fn datasets(State(shared): State<Shared>) -> Result<Json<Value>, Fault> {
+pub(crate) async fn datasets(State(shared): State<Shared>) -> Result<Json<Value>, Fault> {
     Ok(Json(described(&shared).await?))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OfDataset {
+pub(crate) struct OfDataset {
     dataset: String,
 }
 
-async fn captures(State(shared): State<Shared>, Query(of): Query<OfDataset>) -> Result<Json<Value>, Fault> {
+pub(crate) async fn captures(
+    State(shared): State<Shared>,
+    Query(of): Query<OfDataset>,
+) -> Result<Json<Value>, Fault> {
     Ok(Json(json!(shared.store.captures(&of.dataset))))
 }
 
-async fn tool(
+pub(crate) async fn tool(
     State(shared): State<Shared>,
     Path(name): Path<String>,
     arguments: Result<Json<Value>, JsonRejection>,
@@ -151,30 +140,38 @@ async fn tool(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SqlQuestion {
+pub(crate) struct SqlQuestion {
     sql: String,
     #[serde(default)]
     dataset: Option<String>,
 }
 
-/// One JSON object a line. An error after the first row ends the stream with a line `{"error": ...}`.
-async fn query(
+/// One JSON object a line; the names of its columns in a header, as a JSON array, since a result may have no row.
+/// An error after the first row ends the stream with a line `{"error": ...}`.
+pub(crate) async fn query(
     State(shared): State<Shared>,
     question: Result<Json<SqlQuestion>, JsonRejection>,
 ) -> Result<Response, Fault> {
     let Json(question) = question?;
     let scope = shared.store.scope(question.dataset.as_deref(), &Viewer::owner())?;
-    let rows = shared.store.query(&question.sql, &scope).await?.into_json_lines();
-    let lines = rows.map(|lines| {
+    let found = Found::of(shared.store.query(&question.sql, &scope).await?);
+    let columns = HeaderValue::from_str(&ascii_json(&found.columns)).map_err(|_| {
+        Fault::asked_wrongly("a column has a name that cannot be sent: give it another by AS")
+    })?;
+    let lines = found.lines.map(|lines| {
         Ok::<_, std::convert::Infallible>(match lines {
             Ok(lines) => Bytes::from(lines),
             Err(error) => Bytes::from(format!("{}\n", json!({"error": {"message": error.to_string()}}))),
         })
     });
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson")),
+        (HeaderName::from_static(COLUMNS_HEADER), columns),
+    ];
+    Ok((headers, Body::from_stream(lines)).into_response())
 }
 
-async fn ask(
+pub(crate) async fn ask(
     State(shared): State<Shared>,
     question: Result<Json<Question>, JsonRejection>,
 ) -> Result<Response, Fault> {
@@ -183,7 +180,7 @@ async fn ask(
 }
 
 /// Takes a batch from a process that dissects. Answered only when its log is synced.
-async fn append(State(shared): State<Shared>, body: Bytes) -> Result<Json<Value>, Fault> {
+pub(crate) async fn append(State(shared): State<Shared>, body: Bytes) -> Result<Json<Value>, Fault> {
     let batch =
         tokio::task::spawn_blocking(move || Batch::decode(&body)).await.expect("decoding does not panic");
     let batch = batch.map_err(|error| Fault::asked_wrongly(format!("the batch cannot be read: {error}")))?;

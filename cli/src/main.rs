@@ -6,6 +6,7 @@ mod config;
 mod output;
 mod reach;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -36,7 +37,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::from(DONE),
         Err(error) if output::is_closed_pipe(&error) => ExitCode::from(DONE),
         Err(error) => {
-            eprintln!("wirewise: {error:#}");
+            // Names of files and values are somebody else's text, too.
+            eprintln!("wirewise: {}", output::printable(&format!("{error:#}")));
             let wrong = error.downcast_ref::<arguments::WrongUsage>().is_some();
             ExitCode::from(if wrong { WRONG_USAGE } else { FAILED })
         }
@@ -62,14 +64,16 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Logs go to standard error. The model client's own are left out: they quote what was said.
+/// Logs go to standard error. The model client's own are left out, whatever is asked for: they quote what was said.
 fn logs(verbose: u8) {
     use tracing_subscriber::EnvFilter;
     let default = match verbose {
-        0 => "warn,async_openai=off",
-        1 => "info,async_openai=off",
-        _ => "debug,hyper=info,reqwest=info,datafusion=info,async_openai=off",
+        0 => "warn",
+        1 => "info",
+        _ => "debug,hyper=info,reqwest=info,datafusion=info",
     };
     let filter = EnvFilter::try_from_env("WIREWISE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let filter = filter.add_directive("async_openai=off".parse().expect("a constant directive"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    logs.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
 }

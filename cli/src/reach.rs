@@ -2,15 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde_json::{Value, json};
 use wirewise_assistant::Assistant;
 use wirewise_assistant::answer::{Answer, Question};
 use wirewise_assistant::model::Model;
+use wirewise_assistant::rows::{COLUMNS_HEADER, Found};
 use wirewise_assistant::token::Token;
 use wirewise_mcp_server::{RunningTool, ToolRunner};
 use wirewise_model::Viewer;
@@ -18,11 +19,16 @@ use wirewise_redact::{Batch, CaptureInfo};
 use wirewise_store::{Store, StoreError};
 use wirewise_tools::{Evidence, ToolError, Toolbox};
 
+use crate::arguments::WrongUsage;
 use crate::config::Config;
 use crate::output::Row;
 
 /// How long an answer may take: a model's turn, and room.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a directory is waited for whose owner does not listen: another command, which is soon done.
+const OTHERS: Duration = Duration::from_secs(5);
+/// How often it is tried again meanwhile.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Something that answers.
 #[derive(Clone)]
@@ -31,6 +37,14 @@ pub(crate) enum Reach {
     Here(Box<Here>),
     /// A process that listens.
     There(There),
+}
+
+/// What a query finds.
+pub(crate) struct Queried {
+    /// Names of its columns, in order.
+    pub(crate) columns: Vec<String>,
+    /// Its rows, as they come.
+    pub(crate) rows: BoxStream<'static, Result<Row>>,
 }
 
 /// A store of our own.
@@ -54,11 +68,8 @@ impl Reach {
         if let Some(url) = &config.common.url {
             return Ok(Self::There(There::at(url, &config.data)?));
         }
-        match Store::open_existing(&config.data, config.store_options()).await {
-            Ok(store) => Ok(Self::Here(Box::new(Here::new(store, config)?))),
-            Err(StoreError::Owned { dir, owner }) => owned(&dir, owner),
-            Err(error) => Err(error.into()),
-        }
+        let open = || Store::open_existing(&config.data, config.store_options());
+        Self::open(config, open).await
     }
 
     /// For a command that writes: makes the directory.
@@ -66,10 +77,25 @@ impl Reach {
         if let Some(url) = &config.common.url {
             return Ok(Self::There(There::at(url, &config.data)?));
         }
-        match Store::open(&config.data, config.store_options()).await {
-            Ok(store) => Ok(Self::Here(Box::new(Here::new(store, config)?))),
-            Err(StoreError::Owned { dir, owner }) => owned(&dir, owner),
-            Err(error) => Err(error.into()),
+        Self::open(config, || Store::open(&config.data, config.store_options())).await
+    }
+
+    async fn open<Opening>(config: &Config, open: impl Fn() -> Opening) -> Result<Self>
+    where
+        Opening: Future<Output = Result<Store, StoreError>>,
+    {
+        let began = Instant::now();
+        loop {
+            match open().await {
+                Ok(store) => return Ok(Self::Here(Box::new(Here::new(store, config)?))),
+                Err(StoreError::Owned { dir, owner: Some(owner) }) => {
+                    return Ok(Self::There(There::at(&owner.url, &dir)?));
+                }
+                Err(StoreError::Owned { owner: None, .. }) if began.elapsed() < OTHERS => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(error) => return Err(explained(error, config)),
+            }
         }
     }
 
@@ -81,19 +107,15 @@ impl Reach {
         }
     }
 
-    /// Rows of a query, as they come.
-    pub(crate) async fn query(
-        &self,
-        sql: &str,
-        dataset: Option<&str>,
-    ) -> Result<BoxStream<'static, Result<Row>>> {
+    /// What a query finds, its rows as they come.
+    pub(crate) async fn query(&self, sql: &str, dataset: Option<&str>) -> Result<Queried> {
         match self {
             Self::Here(here) => {
                 let scope = here.store.scope(dataset, &Viewer::owner())?;
-                let lines = here.store.query(sql, &scope).await?.into_json_lines();
-                Ok(rows(
-                    lines.map(|lines| lines.map(String::into_bytes).map_err(anyhow::Error::from)).boxed(),
-                ))
+                let found = Found::of(here.store.query(sql, &scope).await?);
+                let blocks =
+                    found.lines.map(|lines| lines.map(String::into_bytes).map_err(anyhow::Error::from));
+                Ok(Queried { columns: found.columns, rows: rows(blocks.boxed()) })
             }
             Self::There(there) => there.query(sql, dataset).await,
         }
@@ -101,9 +123,9 @@ impl Reach {
 
     /// All rows of a query that is known to be short.
     pub(crate) async fn all(&self, sql: &str, dataset: Option<&str>) -> Result<Vec<Row>> {
-        let mut stream = self.query(sql, dataset).await?;
+        let mut queried = self.query(sql, dataset).await?;
         let mut all = Vec::new();
-        while let Some(row) = stream.next().await {
+        while let Some(row) = queried.rows.next().await {
             all.push(row?);
         }
         Ok(all)
@@ -174,23 +196,29 @@ impl Here {
     pub(crate) fn new(store: Store, config: &Config) -> Result<Self> {
         let store = Arc::new(store);
         let model = config.model.clone().map(Model::new).transpose().context("prepare the model's client")?;
-        let assistant = Assistant::new(Arc::new(Toolbox::new(Arc::clone(&store))), model);
+        let assistant = Assistant::new(Arc::new(Toolbox::new(Arc::clone(&store))), model)
+            .allow_payloads(config.file.allow_payloads);
         Ok(Self { store, assistant })
     }
 }
 
-fn owned(dir: &Path, owner: Option<wirewise_store::Owner>) -> Result<Reach> {
-    let Some(owner) = owner else {
-        bail!(
-            "another process owns {} and does not say where it listens: wait for it to finish, or stop it",
-            dir.display()
-        );
-    };
-    Ok(Reach::There(There::at(&owner.url, dir)?))
+/// Why a directory was not opened, with the way out where another would do.
+pub(crate) fn explained(error: StoreError, config: &Config) -> anyhow::Error {
+    let place = matches!(error, StoreError::Io { .. });
+    let error = anyhow::Error::from(error);
+    if !place {
+        return error;
+    }
+    let data = config.data.display();
+    error.context(format!("use the data directory {data} (--data DIR or WIREWISE_DATA names another)"))
 }
 
 impl There {
     fn at(url: &str, data: &Path) -> Result<Self> {
+        let known = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        if known.is_none() {
+            return Err(WrongUsage(format!("`{url}` is no address, as in http://127.0.0.1:8470")).into());
+        }
         let token = match std::env::var("WIREWISE_TOKEN") {
             Ok(token) if !token.trim().is_empty() => Token::from_text(&token),
             _ => Token::load(data).with_context(|| {
@@ -236,13 +264,18 @@ impl There {
             .map_err(|error| ToolError::Tell(format!("{error:#}")))
     }
 
-    async fn query(&self, sql: &str, dataset: Option<&str>) -> Result<BoxStream<'static, Result<Row>>> {
+    async fn query(&self, sql: &str, dataset: Option<&str>) -> Result<Queried> {
         let request = self
             .client
             .post(format!("{}/api/query", self.url))
             .json(&json!({"sql": sql, "dataset": dataset}));
-        let bytes = self.send(request).await?.bytes_stream();
-        Ok(rows(bytes.map(|bytes| bytes.map(|bytes| bytes.to_vec()).map_err(anyhow::Error::from)).boxed()))
+        let response = self.send(request).await?;
+        let columns = response.headers().get(COLUMNS_HEADER).map(|columns| columns.as_bytes());
+        let columns = serde_json::from_slice(columns.unwrap_or(b"[]")).context("understand the columns")?;
+        let blocks = response
+            .bytes_stream()
+            .map(|bytes| bytes.map(|bytes| bytes.to_vec()).map_err(anyhow::Error::from));
+        Ok(Queried { columns, rows: rows(blocks.boxed()) })
     }
 
     async fn append(&self, batch: &Batch) -> Result<()> {
@@ -297,13 +330,33 @@ fn row(line: &[u8]) -> Result<Row> {
     }
 }
 
-impl ToolRunner for Reach {
-    fn run<'a>(&'a self, name: &'a str, arguments: Value) -> RunningTool<'a> {
-        Box::pin(self.tool(name, arguments))
+/// Runs the tools of `wirewise mcp`. The directory is opened for each run, and given up after it: an IDE keeps this
+/// process for hours, in which others import, capture and ask.
+pub(crate) struct EachTime {
+    config: Config,
+}
+
+impl EachTime {
+    /// A runner on what the configuration means.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { config: config.clone() }
+    }
+}
+
+impl ToolRunner for EachTime {
+    fn run<'a>(&'a self, name: &'a str, mut arguments: Value) -> RunningTool<'a> {
+        Box::pin(async move {
+            let reach = Reach::to_read(&self.config).await;
+            let reach = reach.map_err(|error| ToolError::Tell(format!("{error:#}")))?;
+            if let (Some(dataset), Value::Object(fields)) = (self.config.dataset(), &mut arguments) {
+                fields.entry("dataset").or_insert_with(|| Value::from(dataset));
+            }
+            reach.tool(name, arguments).await
+        })
     }
 
-    /// The reader is the owner's own IDE, whose model is not ours to know: payloads stay here.
+    /// The model behind an IDE is one like any other.
     fn payloads(&self) -> bool {
-        false
+        self.config.file.allow_payloads
     }
 }

@@ -5,8 +5,8 @@ use anyhow::Result;
 use crate::place::{self, show_and_run};
 use crate::{install, tidy};
 
-/// The MCP inspector's version that runs on Node 20.
-const INSPECTOR: &str = "@modelcontextprotocol/inspector@0.15.0";
+/// The MCP inspector's version that runs on Node 20 and can be told a token (`--header`).
+const INSPECTOR: &str = "@modelcontextprotocol/inspector@0.17.2";
 
 pub(crate) fn test(yes: bool) -> Result<()> {
     let everything = place::require_all();

@@ -1,7 +1,7 @@
 //! The bounded loop: the model asks for tools, gets marked evidence, and at last says something that holds.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_openai::types::chat::{
     ChatCompletionMessageToolCalls, ChatCompletionRequestAssistantMessage,
@@ -17,7 +17,7 @@ use wirewise_tools::{Evidence, TOOLS, ToolError, Toolbox};
 
 use super::Model;
 use super::wire::{NoReply, Reply};
-use crate::answer::{ToolUse, check_citations};
+use crate::answer::{ToolUse, check_citations, link_in, unfounded_number};
 
 /// How much of one tool's result the model is shown, in bytes: 10,000 tokens of four.
 const MOST_EVIDENCE: usize = 40_000;
@@ -42,8 +42,8 @@ pub enum TurnFailed {
     #[error("the model did not answer: {0}")]
     Endpoint(String),
     /// One request, or the turn.
-    #[error("the model took longer than {0} s")]
-    TimedOut(u64),
+    #[error("the model took longer than {0:?}")]
+    TimedOut(Duration),
     /// It never stopped asking for tools.
     #[error("the model went on asking for tools past {0} rounds")]
     Loop(usize),
@@ -70,7 +70,7 @@ impl Model {
     ) -> Result<Turned, TurnFailed> {
         let whole = self.config().limits.turn;
         let turn = self.rounds(system, question, toolbox, viewer, dataset);
-        tokio::time::timeout(whole, turn).await.unwrap_or(Err(TurnFailed::TimedOut(whole.as_secs())))
+        tokio::time::timeout(whole, turn).await.unwrap_or(Err(TurnFailed::TimedOut(whole)))
     }
 
     async fn rounds(
@@ -83,19 +83,20 @@ impl Model {
     ) -> Result<Turned, TurnFailed> {
         let limits = self.config().limits;
         let tools = offered(viewer);
+        let asked = system.clone();
         let mut messages: Vec<ChatCompletionRequestMessage> = vec![
             ChatCompletionRequestSystemMessage { content: system.into(), name: None }.into(),
             ChatCompletionRequestUserMessage { content: question.to_owned().into(), name: None }.into(),
         ];
         let mut turned = Turned { text: String::new(), evidence: Vec::new(), tools: Vec::new() };
-        let mut mends = 0;
+        let (mut mends, mut calls) = (0, 0);
         for round in 0..limits.rounds {
             // The last round offers no tools, so that a model that can stop does.
             let offered: &[ChatCompletionTools] = if round + 1 == limits.rounds { &[] } else { &tools };
             let began = Instant::now();
             let reply = tokio::time::timeout(limits.request, self.say(&messages, offered)).await;
             let reply = match reply {
-                Err(_) => return Err(TurnFailed::TimedOut(limits.request.as_secs())),
+                Err(_) => return Err(TurnFailed::TimedOut(limits.request)),
                 Ok(Err(NoReply::Refused(why) | NoReply::Cut(why))) => return Err(TurnFailed::Endpoint(why)),
                 Ok(Err(NoReply::TooLong)) => return Err(TurnFailed::TooLong),
                 Ok(Ok(reply)) => reply,
@@ -107,7 +108,7 @@ impl Model {
                 "model replied"
             );
             if reply.calls.is_empty() {
-                match founded(&reply.text, &turned.evidence) {
+                match founded(&reply.text, &turned.evidence, &[&asked, question]) {
                     Ok(()) => {
                         turned.text = reply.text.trim().to_owned();
                         return Ok(turned);
@@ -126,7 +127,8 @@ impl Model {
             }
             messages.push(said(&reply));
             for call in reply.calls {
-                let result = if turned.tools.len() < limits.tool_calls {
+                calls += 1;
+                let result = if calls <= limits.tool_calls {
                     run(&call.function.name, &call.function.arguments, toolbox, viewer, dataset, &mut turned)
                         .await?
                 } else {
@@ -165,7 +167,8 @@ fn offered(viewer: &Viewer) -> Vec<ChatCompletionTools> {
         .collect()
 }
 
-/// Runs one tool for the model; what it can mend comes back as text.
+/// Runs one tool for the model; what it can mend comes back as text. All that a tool says is marked, its errors too:
+/// they quote names and values of the traffic.
 async fn run(
     name: &str,
     arguments: &str,
@@ -184,24 +187,31 @@ async fn run(
     if let Value::Object(fields) = &mut arguments {
         fields.insert("dataset".to_owned(), Value::from(dataset));
     }
-    turned.tools.push(ToolUse { name: name.to_owned(), arguments: arguments.clone() });
+    // An unknown name is the model's own word, and quoted back as such.
+    let known = wirewise_tools::tool(name).map_or("none", |tool| tool.name);
+    let used = ToolUse { name: name.to_owned(), arguments: arguments.clone() };
     match toolbox.run(name, arguments, viewer).await {
         Ok(evidence) => {
-            let mut text = evidence.text.clone();
-            if text.len() > MOST_EVIDENCE {
-                let mut end = MOST_EVIDENCE;
-                while !text.is_char_boundary(end) {
-                    end -= 1;
-                }
-                text.truncate(end);
-                text.push_str("\n[cut here: ask for less]");
-            }
+            turned.tools.push(used);
+            let text = EvidencePrompt { tool: known, text: head(&evidence.text) }.render();
             turned.evidence.push(evidence);
-            Ok(EvidencePrompt { tool: name, text: &text }.render())
+            Ok(text)
         }
-        Err(ToolError::Tell(message)) => Ok(format!("error: {message}")),
+        Err(ToolError::Tell(message)) => {
+            Ok(EvidencePrompt { tool: known, text: head(&format!("error: {message}")) }.render())
+        }
         Err(error) => Err(TurnFailed::Tool(error)),
     }
+}
+
+/// As much of a tool's text as the model is shown. Tools keep to their own bound, which is tighter for all but
+/// long letters.
+fn head(text: &str) -> &str {
+    let mut end = text.len().min(MOST_EVIDENCE);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// What the model said, as the next request repeats it.
@@ -216,11 +226,15 @@ fn said(reply: &Reply) -> ChatCompletionRequestMessage {
     .into()
 }
 
-/// Whether an answer stands on this turn's evidence: it says something, every id in it came from a tool, and
-/// where tools found something it cites some of it.
-fn founded(text: &str, evidence: &[Evidence]) -> Result<(), String> {
+/// Whether an answer stands on this turn's evidence: it says something, every id in it came from a tool, where tools
+/// found something it cites some of it, its numbers stand in the evidence or in what was asked, and nothing in it
+/// can be followed.
+fn founded(text: &str, evidence: &[Evidence], said: &[&str]) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("it is empty".to_owned());
+    }
+    if let Some(link) = link_in(text) {
+        return Err(format!("it holds {link}: write addresses between backticks"));
     }
     let known: BTreeSet<&str> = evidence
         .iter()
@@ -230,8 +244,8 @@ fn founded(text: &str, evidence: &[Evidence]) -> Result<(), String> {
     if cited.is_empty() && !known.is_empty() {
         return Err("it cites nothing, though the tools returned calls that could be cited".to_owned());
     }
-    if let Some(number) = crate::answer::unfounded_number(text, evidence) {
-        return Err(format!("the number {number} stands in no tool's result"));
+    match unfounded_number(text, evidence, said) {
+        Some(number) => Err(format!("the number {number} stands in no tool's result")),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -28,7 +28,7 @@ pub(crate) fn run(config: &Config, calls: Calls) -> Result<()> {
     let scratch = calls.read.as_deref().map(|file| scratch::import(config, file)).transpose()?;
     let config = scratch.as_ref().map_or(config, |scratch| &scratch.config);
     runtime()?.block_on(async {
-        let reach = Reach::to_read(config).await?;
+        let mut reach = Reach::to_read(config).await?;
         let latest = format!(
             "SELECT * FROM (SELECT {COLUMNS} FROM calls WHERE {conditions} ORDER BY started_at DESC, call_id DESC LIMIT {}) ORDER BY started_at, call_id",
             calls.limit
@@ -39,7 +39,14 @@ pub(crate) fn run(config: &Config, calls: Calls) -> Result<()> {
             return Ok(());
         }
         loop {
+            // A directory of our own would be as it was when we opened it, and nobody else could write to it.
+            let ours = matches!(reach, Reach::Here(_));
+            let going_on = (!ours).then_some(reach);
             tokio::time::sleep(FOLLOW).await;
+            reach = match going_on {
+                Some(reach) => reach,
+                None => Reach::to_read(config).await?,
+            };
             let fresh = format!(
                 "SELECT {COLUMNS} FROM calls WHERE {conditions} AND outcome <> 'open' AND started_at >= now() - {LOOK_BACK} ORDER BY started_at, call_id"
             );
@@ -90,7 +97,7 @@ impl Told {
 
 /// Prints the rows that were not told yet.
 async fn print(reach: &Reach, config: &Config, sql: &str, told: &mut Told) -> Result<()> {
-    let mut rows = reach.query(sql, config.dataset()).await?;
+    let mut rows = reach.query(sql, config.dataset()).await?.rows;
     let columns = COLUMNS.split(", ").map(str::to_owned).collect();
     let mut printed = (config.format() != Format::Text).then(|| Rows::new(config.format(), columns));
     while let Some(row) = rows.next().await {

@@ -9,6 +9,7 @@ pub(crate) mod mcp;
 pub(crate) mod query;
 pub(crate) mod scratch;
 pub(crate) mod show;
+pub(crate) mod stop;
 pub(crate) mod up;
 
 use anyhow::{Context, Result};

@@ -19,9 +19,9 @@ pub(crate) fn run(config: &Config, query: Query) -> Result<()> {
     }
     runtime()?.block_on(async {
         let reach = Reach::to_read(config).await?;
-        let mut rows = reach.query(&sql, config.dataset()).await?;
-        let mut printed = Rows::new(config.format(), Vec::new());
-        while let Some(row) = rows.next().await {
+        let mut queried = reach.query(&sql, config.dataset()).await?;
+        let mut printed = Rows::new(config.format(), queried.columns);
+        while let Some(row) = queried.rows.next().await {
             printed.push(row?)?;
         }
         printed.finish()

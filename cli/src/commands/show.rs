@@ -1,26 +1,22 @@
 //! `wirewise show`: one call or flow by its id, and its packets.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use wirewise_capture::{FileSource, FrameSource, extract, write_pcapng_file};
-use wirewise_model::{Limits, PacketNumber};
+use wirewise_agent::FlowPackets;
+use wirewise_capture::{extract, write_pcapng_file};
+use wirewise_model::{Endpoint, PacketNumber};
 use wirewise_redact::CaptureInfo;
 use wirewise_store::sql_text;
 use wirewise_tools::ToolError;
-use wirewise_wire::{Parsed, Parser};
 
 use super::runtime;
 use crate::arguments::{Show, WrongUsage};
 use crate::config::Config;
 use crate::output::{self, Row};
 use crate::reach::Reach;
-
-/// Packets of one flow that are written at most.
-const MOST_PACKETS: usize = 1_000_000;
 
 pub(crate) fn run(config: &Config, show: Show) -> Result<()> {
     let prefix = show.id.trim();
@@ -129,6 +125,13 @@ async fn packets(reach: &Reach, found: &Found, out: &Path) -> Result<()> {
             found.id
         );
     };
+    if let (Ok(out), Ok(path)) = (out.canonicalize(), Path::new(path).canonicalize())
+        && out == path
+    {
+        return Err(
+            WrongUsage(format!("{} is the capture itself: write to another file", out.display())).into()
+        );
+    }
     let numbers = if found.kind == "call" {
         numbers_of_call(&found.row)
     } else {
@@ -159,32 +162,19 @@ fn numbers_of_call(row: &Row) -> BTreeSet<PacketNumber> {
     lists.flatten().filter_map(Value::as_u64).map(PacketNumber).collect()
 }
 
-/// The packets of a flow: those between its ends, from its first to its last time.
+/// The packets of a flow, found again in the file that it was heard in.
 fn numbers_of_flow(row: &Row, path: &Path) -> Result<BTreeSet<PacketNumber>> {
-    let text = |column: &str| row.get(column).and_then(Value::as_str).unwrap_or_default();
-    let port = |column: &str| {
-        row.get(column).and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok()).unwrap_or(0)
+    let text = |column: &str| row.get(column).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let end = |side: &str| -> Result<Endpoint> {
+        let ip = text(&format!("{side}_ip"));
+        let ip = ip.parse().with_context(|| format!("understand {side}_ip"))?;
+        let port = row.get(&format!("{side}_port")).and_then(Value::as_u64);
+        Ok(Endpoint::new(ip, port.and_then(|port| u16::try_from(port).ok()).unwrap_or(0)))
     };
-    let ip = |column: &str| text(column).parse::<IpAddr>().with_context(|| format!("understand {column}"));
-    let (client, server) = ((ip("client_ip")?, port("client_port")), (ip("server_ip")?, port("server_port")));
-    let (from, to) = (text("started_at").to_owned(), text("ended_at").to_owned());
-    let transport = text("transport").to_owned();
-    let mut parser = Parser::new(&Limits::default());
-    let mut source = FileSource::open(path).with_context(|| format!("open {}", path.display()))?;
-    let mut numbers = BTreeSet::new();
-    while let Some(frame) = source.next()? {
-        let Parsed::Packet(packet) = parser.parse(&frame) else { continue };
-        let ends = ((packet.key.from.ip, packet.key.from.port), (packet.key.to.ip, packet.key.to.port));
-        // RFC 3339 in UTC with nine decimals sorts as time does.
-        let at = packet.mark.at.rfc3339();
-        let inside = from <= at && at <= to && packet.key.transport.name() == transport;
-        if inside && (ends == (client, server) || ends == (server, client)) {
-            numbers.insert(packet.mark.packet);
-            numbers.insert(packet.last.packet);
-        }
-        if numbers.len() >= MOST_PACKETS {
-            break;
-        }
-    }
-    Ok(numbers)
+    let flow = FlowPackets {
+        transport: text("transport"),
+        ends: [end("client")?, end("server")?],
+        span: [text("started_at"), text("ended_at")],
+    };
+    flow.find(path).with_context(|| format!("look for the packets in {}", path.display()))
 }

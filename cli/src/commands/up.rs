@@ -14,10 +14,11 @@ use wirewise_capture::Netns;
 use wirewise_redact::{Batch, Open};
 use wirewise_store::{Store, StoreError};
 
-use super::{demo, import, runtime};
+use super::stop::Stop;
+use super::{import, runtime};
 use crate::arguments::{Up, WrongUsage};
 use crate::config::Config;
-use crate::reach::Here;
+use crate::reach::{self, Here};
 
 const LIVE: &str = "live";
 /// How long what was heard may take to be stored when we are told to stop.
@@ -41,7 +42,10 @@ pub(crate) fn run(config: &Config, up: Up) -> Result<()> {
         let listen =
             Listen { address, tls: tls(config, &up), public_hosts: config.file.public_hosts.clone() };
         let bound = Bound::bind(listen).await?;
-        let store = Store::open(&config.data, config.store_options()).await?;
+        // Before anybody is told that it serves: whoever hears that may end it.
+        let stop = Stop::listen().context("listen for signals")?;
+        let store = Store::open(&config.data, config.store_options()).await;
+        let store = store.map_err(|error| reach::explained(error, config))?;
         let here = Here::new(store, config)?;
         let token = Token::load_or_make(&config.data).context("make the token")?;
         let capture: Arc<Mutex<Option<LiveHandle>>> = Arc::default();
@@ -60,12 +64,7 @@ pub(crate) fn run(config: &Config, up: Up) -> Result<()> {
                 described(seen.lock().expect("nobody panics with it").as_ref().map(LiveHandle::status))
             }),
         };
-        let stop = async {
-            if let Err(error) = demo::stopped().await {
-                tracing::error!(%error, "signals cannot be heard");
-            }
-        };
-        let served = bound.serve(shared, token, stop).await;
+        let served = bound.serve(shared, token, stop.heard()).await;
         let handle = capture.lock().expect("nobody panics with it").take();
         if let Some(handle) = handle {
             let report =

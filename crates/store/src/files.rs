@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{BatchCoalescer, filter_record_batch, interleave_record_batch};
-use arrow::datatypes::{Int64Type, TimestampNanosecondType};
+use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
@@ -214,13 +214,8 @@ impl Output {
     }
 
     fn error(&self, error: parquet::errors::ParquetError) -> StoreError {
-        let source = match error {
-            parquet::errors::ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
-                Ok(error) => *error,
-                Err(other) => std::io::Error::other(other),
-            },
-            other => std::io::Error::other(other),
-        };
+        let kind = self.writer.inner().failed().unwrap_or(std::io::ErrorKind::Other);
+        let source = std::io::Error::new(kind, error);
         // Its name may stay: nothing refers to it. Its bytes are wanted when the disk is full.
         let _ = self.disk.remove(&self.full);
         StoreError::write(&self.dir, "cannot write", &self.full, source)
@@ -339,6 +334,14 @@ fn spans(order: &[(i64, usize, usize)]) -> impl Iterator<Item = &[(i64, usize, u
     order.chunk_by(move |(one, ..), (other, ..)| one.div_euclid(width) == other.div_euclid(width))
 }
 
+/// Reads a file to its end, and says why it cannot be.
+pub(crate) fn verify(path: &Path) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
+    let mut reader = reader.map_err(|error| error.to_string())?;
+    reader.try_for_each(|rows| rows.map(|_| ())).map_err(|error| error.to_string())
+}
+
 /// A data set's name as the name of a directory.
 pub(crate) fn encode(dataset: &str) -> String {
     let mut text = String::new();
@@ -357,7 +360,10 @@ fn properties(table: Table, rows: usize) -> WriterProperties {
     const FALSE_POSITIVES: f64 = 0.01;
     const ZSTD: i32 = 3;
     let group = rows.clamp(1, GROUP_ROWS);
-    let time = table.stored_schema().index_of(table.time()).unwrap_or_default() as i32;
+    let schema = table.stored_schema();
+    // The index is of leaves, of which a map has two.
+    let before = schema.fields().iter().take_while(|field| field.name() != table.time());
+    let time = before.map(|field| if matches!(field.data_type(), DataType::Map(..)) { 2 } else { 1 }).sum();
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD).expect("a level of zstd")))
         .set_max_row_group_row_count(Some(GROUP_ROWS))

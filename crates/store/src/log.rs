@@ -1,9 +1,10 @@
 //! The log: records of rows that no file holds yet, synced before an append returns.
 //!
-//! A log begins with eight bytes that name its form. A record is its length, its CRC-32 and its body; a body is a
-//! header in JSON and the columns of each table as an Arrow stream. Reading stops at the first record that is cut or
-//! does not match its sum: whatever follows it was never synced, since a record is written only after those before
-//! it were. A log that ends so is never written to again; the next one begins.
+//! A log begins with eight bytes that name its form. A record is its length, its CRC-32, how much of the log was synced
+//! before it was written, and its body; a body is a header in JSON and the columns of each table as an Arrow stream.
+//! Reading stops at the first record that is cut or does not match its sum. If a later one says that it had been
+//! synced, the log is damaged and the error names it; else its writer died before it was acknowledged. A log that ends
+//! so is never written to again; the next one begins.
 
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
@@ -19,10 +20,13 @@ use crate::error::StoreError;
 use crate::rows::Columns;
 use crate::tables::Table;
 
-const MAGIC: &[u8; 8] = b"WWLOG\x00\x00\x01";
+const MAGIC: &[u8; 8] = b"WWLOG\x00\x00\x02";
 /// Bytes of one record; a longer one is not written, and one that claims to be is not read.
 const MOST: usize = 1 << 30;
-const FRAME: usize = 8;
+/// Length, sum, and how much of the log was synced before this record was written.
+const FRAME: usize = 16;
+/// What a header begins with.
+const HEADER: &[u8] = b"{\"dataset\":";
 
 /// What a record says besides its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,9 +67,10 @@ impl Entry {
             bytes[at..at + 4].copy_from_slice(&len);
         }
         let len = length(bytes.len() - FRAME)?;
+        // Of the body alone: the log adds the rest when it knows its place.
         let sum = crc32fast::hash(&bytes[FRAME..]);
         bytes[..4].copy_from_slice(&len);
-        bytes[4..FRAME].copy_from_slice(&sum.to_le_bytes());
+        bytes[4..8].copy_from_slice(&sum.to_le_bytes());
         Ok(Self { header, columns, bytes })
     }
 
@@ -150,18 +155,18 @@ pub(crate) fn replay(path: &Path, mut on: impl FnMut(Header, Columns)) -> Result
     let len = file.get_ref().metadata().map_err(error)?.len();
     let mut magic = [0; MAGIC.len()];
     if file.read_exact(&mut magic).is_err() || magic != *MAGIC {
+        find_loss(path, 0)?;
         return Ok(len);
     }
     let mut good = MAGIC.len() as u64;
-    let mut frame = [0; FRAME];
-    while file.read_exact(&mut frame).is_ok() {
-        let [a, b, c, d, sum @ ..] = frame;
-        let size = u64::from(u32::from_le_bytes([a, b, c, d]));
-        if size > MOST as u64 || size > len - good {
+    let mut bytes = [0; FRAME];
+    while file.read_exact(&mut bytes).is_ok() {
+        let frame = Frame::parse(bytes);
+        if frame.size > MOST as u64 || frame.size > len - good {
             break;
         }
-        let mut body = vec![0; size as usize];
-        if file.read_exact(&mut body).is_err() || crc32fast::hash(&body) != u32::from_le_bytes(sum) {
+        let mut body = vec![0; frame.size as usize];
+        if file.read_exact(&mut body).is_err() || !frame.matches(&body) {
             break;
         }
         // The sum holds, so we wrote it; what cannot be read then was written by another version.
@@ -172,9 +177,61 @@ pub(crate) fn replay(path: &Path, mut on: impl FnMut(Header, Columns)) -> Result
             });
         };
         on(header, columns);
-        good += FRAME as u64 + size;
+        good += FRAME as u64 + frame.size;
+    }
+    if good < len {
+        find_loss(path, good)?;
     }
     Ok(len - good)
+}
+
+/// What stands before the body of a record.
+struct Frame {
+    size: u64,
+    sum: u32,
+    synced: u64,
+}
+
+impl Frame {
+    fn parse(bytes: [u8; FRAME]) -> Self {
+        let [a, b, c, d, e, f, g, h, synced @ ..] = bytes;
+        Self {
+            size: u64::from(u32::from_le_bytes([a, b, c, d])),
+            sum: u32::from_le_bytes([e, f, g, h]),
+            synced: u64::from_le_bytes(synced),
+        }
+    }
+
+    fn matches(&self, body: &[u8]) -> bool {
+        with_place(crc32fast::hash(body), self.synced) == self.sum
+    }
+}
+
+/// The sum of a body and of how much was synced before it.
+fn with_place(sum: u32, synced: u64) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(sum);
+    hasher.update(&synced.to_le_bytes());
+    hasher.finalize()
+}
+
+/// Fails where a record behind the first bad one says that what is bad had been synced: that is damage, and no end of
+/// a log that was cut.
+fn find_loss(path: &Path, good: u64) -> Result<(), StoreError> {
+    let bytes = std::fs::read(path).map_err(|error| StoreError::io("cannot read", path, error))?;
+    let rest = bytes.get(good as usize..).unwrap_or_default();
+    for (at, _) in rest.windows(HEADER.len()).enumerate().filter(|(_, window)| *window == HEADER) {
+        let Some(frame) = at.checked_sub(FRAME + 4).and_then(|start| rest[start..].first_chunk()) else {
+            continue;
+        };
+        let frame = Frame::parse(*frame);
+        let body = rest[at - 4..].get(..frame.size as usize);
+        if frame.synced > good && body.is_some_and(|body| frame.matches(body)) {
+            let why =
+                format!("it is damaged at byte {good}, and records that were acknowledged are lost there");
+            return Err(StoreError::Unreadable { path: path.to_owned(), why });
+        }
+    }
+    Ok(())
 }
 
 /// The log that is being written.
@@ -196,13 +253,25 @@ impl Log {
     /// Writes the records and syncs them. After an error none of them is in the log.
     pub(crate) fn append<'a>(
         &mut self,
-        mut records: impl Iterator<Item = &'a [u8]>,
+        mut records: impl Iterator<Item = &'a mut [u8]>,
     ) -> Result<(), StoreError> {
         let mut file = match self.file.take() {
             Some(file) => file,
             None => self.begin()?,
         };
-        let written = records.try_for_each(|bytes| file.write_all(bytes)).and_then(|()| file.sync());
+        let synced = self.synced;
+        let place = |bytes: &mut [u8]| {
+            if let Some([_, _, _, _, sum @ .., _, _, _, _, _, _, _, _]) = bytes.first_chunk_mut::<FRAME>() {
+                *sum = with_place(u32::from_le_bytes(*sum), synced).to_le_bytes();
+                bytes[8..FRAME].copy_from_slice(&synced.to_le_bytes());
+            }
+        };
+        let written = records
+            .try_for_each(|bytes| {
+                place(bytes);
+                file.write_all(bytes)
+            })
+            .and_then(|()| file.sync());
         let error = match written {
             Ok(()) => {
                 self.synced = file.len();

@@ -355,6 +355,20 @@ impl Store {
         self.engine.run(sql, scope, reading).await
     }
 
+    /// Runs a query and says what it read.
+    #[cfg(test)]
+    pub(crate) async fn measure(&self, sql: &str, scope: &Scope) -> Result<crate::query::Read, StoreError> {
+        let dataset = self.resolve_dataset(Some(&scope.dataset))?;
+        let snapshot = self.shared.snapshot(&scope.dataset).unwrap_or_else(Snapshot::empty);
+        self.engine.measure(sql, scope, Reading { snapshot: Arc::new(snapshot), now: dataset.now() }).await
+    }
+
+    /// Tasks of queries that are not over.
+    #[cfg(test)]
+    pub(crate) fn n_running(&self) -> usize {
+        self.engine.n_running()
+    }
+
     /// The same, with the whole result as JSON.
     pub async fn query_rows(&self, sql: &str, scope: &Scope) -> Result<Rows, StoreError> {
         self.query(sql, scope).await?.rows().await
@@ -492,7 +506,11 @@ fn recover(dir: &Path, manifest: &Manifest) -> Result<(State, u64), StoreError> 
             }
         })?;
         if cut > 0 {
-            tracing::info!(log = number, bytes = cut, "the log ends in bytes that were never acknowledged");
+            tracing::info!(
+                log = number,
+                bytes = cut,
+                "the log ends in bytes that no acknowledgement followed"
+            );
         }
     }
     Ok((state, next))

@@ -107,7 +107,7 @@ impl Writer {
                 new.push((entry, answer));
             }
         }
-        let written = self.log.append(new.iter().map(|(entry, _)| entry.bytes.as_slice()));
+        let written = self.log.append(new.iter_mut().map(|(entry, _)| entry.bytes.as_mut_slice()));
         if let Err(error) = written {
             let text = error.to_string();
             tracing::error!(error = %text, "cannot write to the log");

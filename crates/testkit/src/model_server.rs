@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -23,6 +25,8 @@ pub enum Step {
     SayOf(fn(&Value) -> String),
     /// Asks for tools: names, and arguments as text, which need be no JSON.
     Call(Vec<(String, String)>),
+    /// Asks for tools that it chooses by the conversation so far.
+    CallOf(fn(&Value) -> Vec<(String, String)>),
     /// Answers with a status of HTTP, and perhaps Retry-After in seconds.
     Status(u16, Option<u32>),
     /// Begins to speak, and breaks off.
@@ -43,6 +47,7 @@ pub struct ScriptedModel {
 struct Played {
     script: Vec<Step>,
     heard: Mutex<Vec<Heard>>,
+    connections: AtomicUsize,
 }
 
 /// One request as it came.
@@ -60,7 +65,12 @@ impl ScriptedModel {
         assert!(!script.is_empty(), "a script has a step");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let played = Arc::new(Played { script, heard: Mutex::new(Vec::new()) });
+        let played =
+            Arc::new(Played { script, heard: Mutex::new(Vec::new()), connections: AtomicUsize::new(0) });
+        let counted = Arc::clone(&played);
+        let listener = listener.tap_io(move |_| {
+            counted.connections.fetch_add(1, Ordering::Relaxed);
+        });
         let router =
             Router::new().route("/v1/chat/completions", post(complete)).with_state(Arc::clone(&played));
         let task = tokio::spawn(async move {
@@ -73,6 +83,11 @@ impl ScriptedModel {
     /// Its base URL, with `/v1`.
     pub fn url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// How many connections were made to it, whatever was said on them.
+    pub fn n_connections(&self) -> usize {
+        self.played.connections.load(Ordering::Relaxed)
     }
 
     /// Every request so far.
@@ -106,6 +121,11 @@ async fn complete(
         Step::Call(calls) => {
             message(streamed, json!({"role": "assistant", "tool_calls": tool_calls(calls)}), "tool_calls")
         }
+        Step::CallOf(choose) => message(
+            streamed,
+            json!({"role": "assistant", "tool_calls": tool_calls(&choose(&body))}),
+            "tool_calls",
+        ),
         Step::Status(status, retry_after) => {
             let status = StatusCode::from_u16(*status).expect("a status of HTTP");
             let error =

@@ -6,7 +6,7 @@ use serde_json::Value;
 use wirewise_model::Viewer;
 use wirewise_store::Store;
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Span};
 use crate::names::{Names, did_you_mean};
 use crate::reader::Reader;
 use crate::tool::ToolError;
@@ -79,6 +79,12 @@ impl Toolbox {
             now_is: reader.now_is().to_owned(),
             covers,
         })
+    }
+
+    /// The window that these words name in a data set; its default where they name none.
+    pub fn window(&self, dataset: Option<&str>, words: Option<&str>) -> Result<Span, ToolError> {
+        let viewer = Viewer::model(false);
+        Ok(Reader::open(&self.store, &viewer, dataset, words)?.window.into())
     }
 
     /// The names that a data set knows: services, endpoints, hosts.

@@ -1,7 +1,9 @@
 //! `cargo xtask bench NAME`: ours against a peer, in the same run, in CPU seconds.
 
 mod cpu;
+mod dissect;
 mod import;
+mod store;
 mod traffic;
 mod truth;
 
@@ -16,9 +18,19 @@ struct Bench {
 
 const BENCHES: &[Bench] = &[
     Bench {
+        name: "dissect",
+        about: "1,000,000 transactions a protocol through the packet path, beside tshark; memory of idle flows",
+        run: dissect::dissect,
+    },
+    Bench {
         name: "import",
         about: "a capture of 1,000,000 HTTP/1 transactions into the store, beside tshark",
         run: import::import,
+    },
+    Bench {
+        name: "store",
+        about: "2,000,000 calls into the synced store, and eight questions of them, beside DuckDB",
+        run: store::store,
     },
     Bench { name: "truth", about: "agreement with tshark on real captures, by protocol", run: truth::truth },
 ];

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use wirewise_assistant::answer::Question;
 
+use super::stop::Stop;
 use super::{ask, runtime};
 use crate::arguments::{Demo, Fault, Import};
 use crate::config::Config;
@@ -50,22 +51,12 @@ pub(crate) fn run(config: &Config, demo: Demo) -> Result<()> {
     runtime()?.block_on(async {
         tokio::select! {
             ended = play(&config, &demo, directory.path()) => ended,
-            signal = stopped() => {
-                signal?;
+            () = Stop::listen()?.heard() => {
                 say("\nTaking the shop away.")?;
                 Ok(())
             }
         }
     })
-}
-
-/// Ctrl-C, or a request to end.
-pub(crate) async fn stopped() -> Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
-        _ = terminate.recv() => Ok(()),
-    }
 }
 
 async fn play(config: &Config, demo: &Demo, directory: &Path) -> Result<()> {

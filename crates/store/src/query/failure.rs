@@ -34,6 +34,9 @@ fn text(error: &DataFusionError, limits: &QueryLimits) -> StoreError {
             "the query needs more than {} MiB of memory: narrow its time range, group by fewer values or add a LIMIT",
             limits.memory >> 20
         )),
+        DataFusionError::Plan(text) if text.contains("comparison operation Boolean") => StoreError::Invalid(
+            "a column that is true or false is compared with something else: write failed = true, or NOT failed".into(),
+        ),
         DataFusionError::SQL(error, _) => StoreError::Invalid(format!("not SQL that is understood: {error}")),
         DataFusionError::NotImplemented(text) => StoreError::Invalid(format!("not supported: {text}")),
         DataFusionError::Plan(text)
@@ -42,6 +45,13 @@ fn text(error: &DataFusionError, limits: &QueryLimits) -> StoreError {
         DataFusionError::ArrowError(error, _) => StoreError::Invalid(error.to_string()),
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => text(inner, limits),
         DataFusionError::Shared(inner) => text(inner, limits),
+        DataFusionError::External(inner) => match inner.downcast_ref::<StoreError>() {
+            Some(StoreError::OverLimit(text)) => StoreError::OverLimit(text.clone()),
+            Some(StoreError::Unknown { what, name, nearest }) => {
+                StoreError::Unknown { what: what.clone(), name: name.clone(), nearest: nearest.clone() }
+            }
+            _ => StoreError::Invalid(inner.to_string()),
+        },
         other => StoreError::Internal(other.strip_backtrace()),
     }
 }

@@ -1,50 +1,89 @@
-//! Functions that make much of little are bounded; those that need no bound to do harm are taken away.
-//!
-//! The memory pool counts what operators hold, not what one expression makes of one batch of rows. So whatever can
-//! multiply text is asked first how much it would make.
+//! Which functions there are: those that make much of little are bounded; those that need no bound to do harm are
+//! taken away.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::{DataFusionError, Result};
+use arrow::datatypes::DataType;
+use datafusion::common::utils::list_ndims;
+use datafusion::common::{DFSchema, Result};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature,
-};
+use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, ScalarUDF};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use crate::error::StoreError;
+use crate::query::bounded::{Bounded, BoundedAggregate};
 
-/// Bytes that one function may make of one batch of rows.
-const MADE: usize = 64 << 20;
-
-/// Scalar functions that can make much of little.
-const BOUNDED: [&str; 9] =
-    ["repeat", "lpad", "rpad", "replace", "regexp_replace", "concat", "concat_ws", "translate", "overlay"];
-/// Those that are not needed here and make lists of any length.
-const GONE: [&str; 7] =
-    ["generate_series", "range", "gen_series", "array_repeat", "list_repeat", "array_resize", "list_resize"];
+/// Scalar functions that can make much of little, or double what they are given.
+const BOUNDED: [&str; 19] = [
+    "repeat",
+    "lpad",
+    "rpad",
+    "replace",
+    "regexp_replace",
+    "concat",
+    "concat_ws",
+    "translate",
+    "overlay",
+    "make_array",
+    "array_append",
+    "array_prepend",
+    "array_concat",
+    "array_union",
+    "flatten",
+    "string_to_array",
+    "array_to_string",
+    "arrays_zip",
+    "map",
+];
+/// Those that are not needed here and make lists of any length, types of any width, take time that is the product of
+/// two lengths, or tell of files.
+const GONE: [&str; 12] = [
+    "generate_series",
+    "range",
+    "gen_series",
+    "array_repeat",
+    "array_resize",
+    "struct",
+    "named_struct",
+    "levenshtein",
+    "input_file_name",
+    "file_row_index",
+    "with_metadata",
+    "arrow_metadata",
+];
+/// Aggregates that gather values into one.
+const GATHER: [&str; 2] = ["array_agg", "string_agg"];
 
 /// A session's functions, as they may be used here.
 pub(crate) fn install(mut builder: SessionStateBuilder) -> std::result::Result<SessionState, StoreError> {
-    let mut concat = None;
+    let mut bounded = Vec::new();
     if let Some(functions) = builder.scalar_functions() {
         functions.retain(|function| !GONE.contains(&function.name()));
-        for function in functions.iter_mut() {
-            if BOUNDED.contains(&function.name()) {
-                *function = Arc::new(ScalarUDF::new_from_impl(Bounded { inner: function.clone() }));
-            }
-            if function.name() == "concat" {
-                concat = Some(function.clone());
-            }
+        for function in functions.iter_mut().filter(|function| BOUNDED.contains(&function.name())) {
+            *function = Arc::new(ScalarUDF::new_from_impl(Bounded { inner: function.clone() }));
+            bounded.push(function.clone());
         }
     }
-    let concat = concat.ok_or_else(|| StoreError::Internal("the engine has no concat".into()))?;
-    let planner: Arc<dyn ExprPlanner> = Arc::new(Concatenation { concat });
+    if let Some(functions) = builder.aggregate_functions() {
+        for function in functions.iter_mut().filter(|function| GATHER.contains(&function.name())) {
+            *function = Arc::new(AggregateUDF::new_from_impl(BoundedAggregate { inner: function.clone() }));
+        }
+    }
+    // Functions that take functions make of each element what they like.
+    *builder.higher_order_functions() = Some(Vec::new());
+    let named = |name: &str| {
+        let found = bounded.iter().find(|function| function.name() == name).cloned();
+        found.ok_or_else(|| StoreError::Internal(format!("the engine has no {name}")))
+    };
+    let planner: Arc<dyn ExprPlanner> = Arc::new(Operators {
+        concat: named("concat")?,
+        array_concat: named("array_concat")?,
+        array_append: named("array_append")?,
+        array_prepend: named("array_prepend")?,
+        make_array: named("make_array")?,
+    });
     match builder.expr_planners() {
         Some(planners) => planners.insert(0, planner),
         none => *none = Some(vec![planner]),
@@ -52,154 +91,40 @@ pub(crate) fn install(mut builder: SessionStateBuilder) -> std::result::Result<S
     Ok(builder.build())
 }
 
-/// `a || b` of texts is `concat(a, b)`, which is bounded.
+/// Operators and literals that stand for bounded functions: `a || b`, `[a, b]`.
 #[derive(Debug)]
-struct Concatenation {
+struct Operators {
     concat: Arc<ScalarUDF>,
+    array_concat: Arc<ScalarUDF>,
+    array_append: Arc<ScalarUDF>,
+    array_prepend: Arc<ScalarUDF>,
+    make_array: Arc<ScalarUDF>,
 }
 
-impl ExprPlanner for Concatenation {
-    fn plan_binary_op(
-        &self,
-        expr: RawBinaryExpr,
-        schema: &datafusion::common::DFSchema,
-    ) -> Result<PlannerResult<RawBinaryExpr>> {
-        let text = |side: &Expr| {
-            matches!(side.get_type(schema), Ok(DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View))
+fn call(function: &Arc<ScalarUDF>, arguments: Vec<Expr>) -> Expr {
+    Expr::ScalarFunction(ScalarFunction::new_udf(function.clone(), arguments))
+}
+
+impl ExprPlanner for Operators {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        if expr.op != BinaryOperator::StringConcat {
+            return Ok(PlannerResult::Original(expr));
+        }
+        let (left, right) = (expr.left.get_type(schema)?, expr.right.get_type(schema)?);
+        let text =
+            |kind: &DataType| matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+        // As the engine's own planner tells them apart.
+        let function = match (list_ndims(&left), list_ndims(&right)) {
+            (0, 0) if text(&left) || text(&right) => &self.concat,
+            (0, 0) => return Ok(PlannerResult::Original(expr)),
+            (one, other) if one == other => &self.array_concat,
+            (one, other) if one > other => &self.array_append,
+            _ => &self.array_prepend,
         };
-        if expr.op == BinaryOperator::StringConcat && (text(&expr.left) || text(&expr.right)) {
-            let call = ScalarFunction::new_udf(self.concat.clone(), vec![expr.left, expr.right]);
-            return Ok(PlannerResult::Planned(Expr::ScalarFunction(call)));
-        }
-        Ok(PlannerResult::Original(expr))
-    }
-}
-
-/// A function that is asked how much it would make before it makes it.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Bounded {
-    inner: Arc<ScalarUDF>,
-}
-
-impl ScalarUDFImpl for Bounded {
-    fn name(&self) -> &str {
-        self.inner.name()
+        Ok(PlannerResult::Planned(call(function, vec![expr.left, expr.right])))
     }
 
-    fn aliases(&self) -> &[String] {
-        self.inner.aliases()
+    fn plan_array_literal(&self, items: Vec<Expr>, _schema: &DFSchema) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(call(&self.make_array, items)))
     }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<arrow::datatypes::FieldRef> {
-        self.inner.return_field_from_args(args)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(types)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let made = estimate(self.name(), &args);
-        if made > MADE {
-            return Err(DataFusionError::External(Box::new(StoreError::OverLimit(format!(
-                "{} would make {} MiB of text at once, and {} is the most: make less, or of fewer rows",
-                self.name(),
-                made >> 20,
-                MADE >> 20
-            )))));
-        }
-        self.inner.invoke_with_args(args)
-    }
-}
-
-/// At most how many bytes a call makes.
-fn estimate(name: &str, args: &ScalarFunctionArgs) -> usize {
-    let rows = args.number_rows.max(1);
-    let lengths: Vec<Lengths> = args.args.iter().map(Lengths::of).collect();
-    let get = |index: usize| lengths.get(index).copied().unwrap_or_default();
-    match name {
-        // Length times count, row by row where both vary.
-        "repeat" => get(0).most.saturating_mul(numbers(args.args.get(1))).saturating_mul(get(0).rows(rows)),
-        "lpad" | "rpad" => numbers(args.args.get(1)).saturating_mul(4).saturating_mul(rows),
-        // Each byte, and each gap between two, may become the replacement.
-        "replace" | "regexp_replace" => {
-            let each = get(2).most.saturating_add(1);
-            get(0).total(rows).saturating_add(rows).saturating_mul(each)
-        }
-        _ => lengths.iter().map(|length| length.total(rows)).fold(0, usize::saturating_add),
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-struct Lengths {
-    sum: usize,
-    most: usize,
-    constant: bool,
-}
-
-impl Lengths {
-    fn of(value: &ColumnarValue) -> Self {
-        match value {
-            ColumnarValue::Scalar(scalar) => {
-                let len = scalar.try_as_str().flatten().map_or(8, str::len);
-                Self { sum: len, most: len, constant: true }
-            }
-            ColumnarValue::Array(array) => {
-                let mut lengths = Self::default();
-                let mut add = |len: Option<usize>| {
-                    let len = len.unwrap_or_default();
-                    lengths.sum = lengths.sum.saturating_add(len);
-                    lengths.most = lengths.most.max(len);
-                };
-                match array.data_type() {
-                    DataType::Utf8 => {
-                        array.as_string::<i32>().iter().for_each(|text| add(text.map(str::len)))
-                    }
-                    DataType::LargeUtf8 => {
-                        array.as_string::<i64>().iter().for_each(|text| add(text.map(str::len)))
-                    }
-                    DataType::Utf8View => {
-                        array.as_string_view().iter().for_each(|text| add(text.map(str::len)))
-                    }
-                    _ => (0..array.len()).for_each(|_| add(Some(24))),
-                }
-                lengths
-            }
-        }
-    }
-
-    fn total(self, rows: usize) -> usize {
-        if self.constant { self.sum.saturating_mul(rows) } else { self.sum }
-    }
-
-    fn rows(self, rows: usize) -> usize {
-        match (self.constant, self.most) {
-            (false, most) if most > 0 => self.sum.div_ceil(most),
-            _ => rows,
-        }
-    }
-}
-
-/// The greatest number of an argument.
-fn numbers(value: Option<&ColumnarValue>) -> usize {
-    let most = match value {
-        Some(ColumnarValue::Scalar(scalar)) => match scalar.cast_to(&DataType::Int64) {
-            Ok(datafusion::common::ScalarValue::Int64(number)) => number.unwrap_or(0),
-            _ => i64::MAX,
-        },
-        Some(ColumnarValue::Array(array)) => match arrow::compute::cast(array, &DataType::Int64) {
-            Ok(array) => arrow::compute::max(array.as_primitive::<Int64Type>()).unwrap_or(0),
-            Err(_) => i64::MAX,
-        },
-        None => 0,
-    };
-    usize::try_from(most.max(0)).unwrap_or(usize::MAX)
 }

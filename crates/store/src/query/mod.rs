@@ -4,15 +4,19 @@
 //! has its words checked against the closed sets ([`names`]), and runs on threads of its own, so that one that only
 //! computes cannot hold up who asked. Its result is streamed.
 
+mod bounded;
+mod damage;
 mod failure;
 mod functions;
 mod guard;
 pub(crate) mod json;
+#[cfg(test)]
+mod measure;
 mod names;
 pub(crate) mod stream;
 mod table;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,13 +28,12 @@ use datafusion::catalog::{
 };
 use datafusion::catalog::{CatalogProviderList, SchemaProvider};
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use object_store::local::LocalFileSystem;
@@ -42,6 +45,8 @@ use wirewise_model::Timestamp;
 use crate::error::StoreError;
 use crate::options::{Scope, StoreOptions};
 use crate::query::guard::Asked;
+#[cfg(test)]
+pub(crate) use crate::query::measure::Read;
 use crate::query::stream::{Event, QueryStream};
 use crate::query::table::SnapshotTable;
 use crate::state::Snapshot;
@@ -66,6 +71,7 @@ pub(crate) struct Engine {
     environment: Arc<RuntimeEnv>,
     readers: Arc<CachedParquetFileReaderFactory>,
     permits: Arc<Semaphore>,
+    dir: PathBuf,
 }
 
 /// What a query reads: one moment of one data set, and that data set's now.
@@ -104,7 +110,8 @@ impl Engine {
                 .with_default_features(),
         )?;
         let permits = Arc::new(Semaphore::new(options.queries.max(1)));
-        Ok(Self { runtime: Some(runtime), base, environment, readers, permits })
+        let dir = dir.to_owned();
+        Ok(Self { runtime: Some(runtime), base, environment, readers, permits, dir })
     }
 
     /// Starts a query. Returns when it is planned, or with the reason why not.
@@ -114,21 +121,35 @@ impl Engine {
         scope: &Scope,
         reading: Reading,
     ) -> Result<QueryStream, StoreError> {
-        let asked = guard::check(sql, scope)?;
+        let deadline = Instant::now() + scope.limits.time;
+        let runtime = self.runtime.as_ref().ok_or(StoreError::Closed)?;
+        // Parsing recurses: it needs the stack of a query's thread.
+        let checked = {
+            let (sql, scope) = (sql.to_owned(), scope.clone());
+            runtime.spawn(async move { guard::check(&sql, &scope) })
+        };
+        let asked = match checked.await {
+            Ok(asked) => asked?,
+            Err(error) => return Err(StoreError::Internal(format!("a query cannot be parsed: {error}"))),
+        };
         let asked = match asked {
             Asked::Tables => return Ok(QueryStream::of(tables(scope)?)),
             Asked::Columns(table) => return Ok(QueryStream::of(columns(table)?)),
             Asked::Query(statement) => statement,
         };
-        let deadline = Instant::now() + scope.limits.time;
         let session = self.session(scope, &reading)?;
         let (sender, mut events) = mpsc::channel(WAITING);
         let permits = self.permits.clone();
         let limits = scope.limits.clone();
+        let dir = self.dir.clone();
         let work = async move {
             let _permit = permits.acquire_owned().await;
-            let mut stream = match plan(asked, session, &reading).await {
-                Ok(stream) => stream,
+            let started = physical(asked, &session, &reading).await.and_then(|plan| {
+                let stream = execute_stream(plan.clone(), session.task_ctx());
+                Ok((stream.map_err(|error| failure::of(error, &limits))?, plan))
+            });
+            let (mut stream, plan) = match started {
+                Ok(started) => started,
                 Err(error) => {
                     // Who asked may have gone.
                     let _ = sender.send(Event::Failed(error)).await;
@@ -141,7 +162,7 @@ impl Engine {
             while let Some(batch) = stream.next().await {
                 let event = match batch {
                     Ok(batch) => Event::Batch(batch),
-                    Err(error) => Event::Failed(failure::of(error, &limits)),
+                    Err(error) => Event::Failed(damage::of(error, &plan, &dir, (&limits, deadline))),
                 };
                 let failed = matches!(event, Event::Failed(_));
                 if sender.send(event).await.is_err() || failed {
@@ -150,7 +171,6 @@ impl Engine {
             }
             let _ = sender.send(Event::Done).await;
         };
-        let runtime = self.runtime.as_ref().ok_or(StoreError::Closed)?;
         let task = runtime.spawn(async move {
             // Whoever waits notices the time by itself; this frees the threads.
             let _ = timeout_at(deadline, work).await;
@@ -169,6 +189,12 @@ impl Engine {
             }
             Ok(None) | Err(_) => Err(failure::out_of_time(&scope.limits)),
         }
+    }
+
+    /// Tasks of queries that are not over.
+    #[cfg(test)]
+    pub(crate) fn n_running(&self) -> usize {
+        self.runtime.as_ref().map_or(0, |runtime| runtime.metrics().num_alive_tasks())
     }
 
     fn session(&self, scope: &Scope, reading: &Reading) -> Result<SessionState, StoreError> {
@@ -237,11 +263,11 @@ fn config(threads: usize) -> SessionConfig {
     config
 }
 
-async fn plan(
+async fn physical(
     statement: datafusion::sql::parser::Statement,
-    session: SessionState,
+    session: &SessionState,
     reading: &Reading,
-) -> Result<SendableRecordBatchStream, StoreError> {
+) -> Result<Arc<dyn ExecutionPlan>, StoreError> {
     let limits = crate::options::QueryLimits::default();
     let told = |error| failure::of(error, &limits);
     let plan = session.statement_to_plan(statement).await.map_err(told)?;
@@ -252,10 +278,13 @@ async fn plan(
         .with_allow_statements(false)
         .verify_plan(&plan)
         .map_err(told)?;
-    let plan = names::check(plan, &reading.snapshot.progress.protocols)?;
-    let physical = session.create_physical_plan(&plan).await.map_err(told)?;
+    let seen = &reading.snapshot.progress.protocols;
+    let plan = names::check(plan, seen)?;
+    // Once more when constants are folded and subqueries are joins: `lower('OK')` is a word then.
+    let plan = names::check(session.optimize(&plan).map_err(told)?, seen)?;
+    let physical = session.query_planner().create_physical_plan(&plan, session).await.map_err(told)?;
     guard::check_joins(&physical)?;
-    execute_stream(physical, session.task_ctx()).map_err(told)
+    Ok(physical)
 }
 
 fn tables(scope: &Scope) -> Result<RecordBatch, StoreError> {

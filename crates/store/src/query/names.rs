@@ -16,6 +16,8 @@ use crate::tables::Table;
 
 const HTTP: &str = "http";
 const BOTH: [&str; 2] = ["http1", "http2"];
+/// Functions of a column and more that give the column's own words.
+const LIKE_ITSELF: [&str; 5] = ["lower", "btrim", "coalesce", "nvl", "nullif"];
 
 /// Checks every comparison of a closed column with a literal, and widens `http`.
 pub(crate) fn check(plan: LogicalPlan, seen: &BTreeSet<String>) -> Result<LogicalPlan, StoreError> {
@@ -96,6 +98,13 @@ impl Origins<'_> {
                 let rewritten = Expr::Case(Case { expr: Some(of), when_then_expr: widened, else_expr });
                 Ok(if changed { Transformed::yes(rewritten) } else { Transformed::no(rewritten) })
             }
+            Expr::ScalarFunction(call) if call.name() == "nullif" => {
+                if let Some((closed, word)) = self.closed(&call.args[0]).zip(call.args.get(1).and_then(word))
+                {
+                    self.known(closed, &word)?;
+                }
+                Ok(Transformed::no(Expr::ScalarFunction(call)))
+            }
             other => Ok(Transformed::no(other)),
         }
     }
@@ -122,10 +131,13 @@ impl Origins<'_> {
         Err(DataFusionError::External(Box::new(StoreError::unknown(column, word, known))))
     }
 
-    /// The closed column that an expression is, cast or renamed as it may be.
+    /// The closed column that an expression is, cast, renamed or in other letters as it may be.
     fn closed(&self, expression: &Expr) -> Option<(Table, &'static str)> {
         let column = match expression {
             Expr::Column(column) => column,
+            Expr::ScalarFunction(call) if LIKE_ITSELF.contains(&call.name()) => {
+                return self.closed(call.args.first()?);
+            }
             Expr::Cast(cast) => return self.closed(&cast.expr),
             Expr::TryCast(cast) => return self.closed(&cast.expr),
             Expr::Alias(alias) => return self.closed(&alias.expr),

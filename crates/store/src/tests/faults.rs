@@ -21,6 +21,8 @@ struct Inner {
     dead: bool,
     /// Bytes until the disk is full.
     room: Option<u64>,
+    /// Files with this extension find it full at once.
+    refused: Option<&'static str>,
     done: u64,
     lengths: BTreeMap<PathBuf, Lengths>,
     /// Names since the last sync of their directory, with what was there before.
@@ -42,6 +44,11 @@ impl Faults {
     /// Sets how many bytes may still be written.
     pub(crate) fn set_room(&self, room: Option<u64>) {
         self.lock().room = room;
+    }
+
+    /// Files with that extension find the disk full from now on.
+    pub(crate) fn refuse(&self, extension: &'static str) {
+        self.lock().refused = Some(extension);
     }
 
     /// How many operations were done.
@@ -99,9 +106,12 @@ impl Faults {
         Ok(())
     }
 
-    pub(crate) fn write(&self, _path: &Path, len: usize) -> io::Result<usize> {
+    pub(crate) fn write(&self, path: &Path, len: usize) -> io::Result<usize> {
         let mut inner = self.lock();
         inner.step()?;
+        if inner.refused.is_some_and(|refused| path.extension().is_some_and(|found| found == refused)) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         match inner.room.as_mut() {
             None => Ok(len),
             Some(0) if len > 0 => Err(io::ErrorKind::StorageFull.into()),
