@@ -10,6 +10,9 @@
 mod dissector;
 mod input;
 mod probing;
+mod lineup;
+#[cfg(test)]
+mod rehearsal;
 mod session;
 mod table;
 #[cfg(test)]
@@ -20,6 +23,7 @@ mod dns;
 mod http1;
 mod icmp;
 mod kafka;
+mod redis;
 mod tls;
 
 pub use dissector::{
