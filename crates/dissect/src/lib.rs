@@ -17,12 +17,14 @@ mod session;
 mod table;
 #[cfg(test)]
 mod talk;
+mod text;
 
 mod amqp;
 mod dns;
 mod http1;
 mod icmp;
 mod kafka;
+mod memcached;
 mod redis;
 mod tls;
 

@@ -15,10 +15,19 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::LLMNR,
 ];
 use crate::{Protocol, dns, http1, icmp, redis, tls};
+use crate::{Protocol, dns, http1, icmp, memcached, redis, tls};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
-pub static PROTOCOLS: &[&Protocol] =
-    &[&tls::PROTOCOL, &http1::PROTOCOL, &redis::PROTOCOL, &icmp::PROTOCOL, &dns::PROTOCOL, &dns::MDNS, &dns::LLMNR];
+pub static PROTOCOLS: &[&Protocol] = &[
+    &tls::PROTOCOL,
+    &http1::PROTOCOL,
+    &redis::PROTOCOL,
+    &memcached::PROTOCOL,
+    &icmp::PROTOCOL,
+    &dns::PROTOCOL,
+    &dns::MDNS,
+    &dns::LLMNR,
+];
 
 /// The protocol of that name.
 pub fn protocol(name: &str) -> Option<&'static Protocol> {

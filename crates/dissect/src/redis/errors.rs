@@ -2,7 +2,7 @@
 
 use wirewise_model::Outcome;
 
-use super::request::text;
+use crate::text::printable as text;
 
 /// Bytes of an error's words that are kept.
 const KEPT: usize = 200;

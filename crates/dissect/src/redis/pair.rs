@@ -5,9 +5,10 @@ use wirewise_model::{Coverage, Exchange, Kind, Message, Outcome, Side};
 use super::commands::Habit;
 use super::errors;
 use super::reply::{Reply, Words};
-use super::request::{Answers, Asked, Detail, text};
+use super::request::{Answers, Asked, Detail};
 use crate::Out;
 use crate::lineup::Met;
+use crate::text::printable as text;
 
 /// What is remembered of a connection.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@ use wirewise_model::Track;
 use super::commands::{self, Command, Habit, Keys, LONGEST_NAME};
 use super::parse::{self, Parsed};
 use crate::lineup::Tracked;
+use crate::text::printable as text;
 
 /// Bytes of a key that are kept; a longer one is cut, noted `target_cut`.
 const KEY_KEPT: usize = 512;
@@ -161,6 +162,10 @@ impl Asking {
         for word in &words {
             asking.take(&word[..word.len().min(KEY_KEPT)], word.len() > KEY_KEPT);
             asking.index += 1;
+        }
+        if asking.asked.command.is_none() {
+            // Words that somebody typed, or sent to the wrong place.
+            "?".clone_into(&mut asking.asked.operation);
         }
         Some(asking.asked)
     }
@@ -335,32 +340,4 @@ impl std::ops::Deref for Name {
 
 fn integer(argument: &[u8]) -> Option<u32> {
     std::str::from_utf8(argument).ok()?.parse().ok()
-}
-
-/// Bytes as text: what is not printable as `\xHH`.
-pub(super) fn text(bytes: &[u8]) -> String {
-    let plain = |byte: &u8| (b' '..0x7f).contains(byte);
-    if bytes.iter().all(plain) {
-        return String::from_utf8_lossy(bytes).into_owned();
-    }
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            if letter.is_control() {
-                push_escaped(&mut text, letter as u32);
-            } else {
-                text.push(letter);
-            }
-        }
-        for &byte in chunk.invalid() {
-            push_escaped(&mut text, u32::from(byte));
-        }
-    }
-    text
-}
-
-fn push_escaped(text: &mut String, code: u32) {
-    use std::fmt::Write;
-    // Writing to a string cannot fail.
-    let _ = write!(text, "\\x{code:02x}");
 }
