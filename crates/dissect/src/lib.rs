@@ -25,6 +25,7 @@ mod http1;
 mod icmp;
 mod kafka;
 mod memcached;
+mod mqtt;
 mod redis;
 mod tls;
 

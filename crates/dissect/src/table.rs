@@ -16,6 +16,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
 ];
 use crate::{Protocol, dns, http1, icmp, redis, tls};
 use crate::{Protocol, dns, http1, icmp, memcached, redis, tls};
+use crate::{Protocol, dns, http1, icmp, memcached, mqtt, redis, tls};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -23,6 +24,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &http1::PROTOCOL,
     &redis::PROTOCOL,
     &memcached::PROTOCOL,
+    &mqtt::PROTOCOL,
     &icmp::PROTOCOL,
     &dns::PROTOCOL,
     &dns::MDNS,
