@@ -14,6 +14,7 @@ mod lineup;
 #[cfg(test)]
 mod rehearsal;
 mod session;
+mod statement;
 mod table;
 #[cfg(test)]
 mod talk;
