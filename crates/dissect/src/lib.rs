@@ -11,6 +11,7 @@ mod dissector;
 mod input;
 mod probing;
 mod lineup;
+mod pending;
 #[cfg(test)]
 mod rehearsal;
 mod session;
