@@ -29,6 +29,7 @@ mod kafka;
 mod memcached;
 mod mqtt;
 mod redis;
+mod postgresql;
 mod tls;
 
 pub use dissector::{

@@ -30,6 +30,11 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::MDNS,
     &dns::LLMNR,
 ];
+use crate::{Protocol, dns, http1, icmp, postgresql, tls};
+
+/// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
+pub static PROTOCOLS: &[&Protocol] =
+    &[&tls::PROTOCOL, &http1::PROTOCOL, &postgresql::PROTOCOL, &icmp::PROTOCOL, &dns::PROTOCOL, &dns::MDNS, &dns::LLMNR];
 
 /// The protocol of that name.
 pub fn protocol(name: &str) -> Option<&'static Protocol> {

@@ -87,6 +87,12 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// Whether a verb only begins or ends a transaction or sets something, so that what is done besides is what a
+    /// call is about.
+    pub(crate) fn is_of_transaction(verb: &str) -> bool {
+        words::is_transaction(verb)
+    }
+
     /// Bytes that it takes, for whoever remembers it.
     pub(crate) fn weight(&self) -> usize {
         size_of::<Self>()
