@@ -7,11 +7,13 @@
 //! [`Session`] does for every protocol alike what none should do for itself: detection within
 //! `Limits::probe_bytes`, keeping what was not consumed, fencing panics, and the books.
 
+#[cfg(test)]
+mod conversation;
 mod dissector;
 mod input;
-mod probing;
 mod lineup;
 mod pending;
+mod probing;
 #[cfg(test)]
 mod rehearsal;
 mod session;
@@ -28,8 +30,8 @@ mod icmp;
 mod kafka;
 mod memcached;
 mod mqtt;
-mod redis;
 mod postgresql;
+mod redis;
 mod tls;
 
 pub use dissector::{

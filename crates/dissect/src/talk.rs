@@ -77,7 +77,9 @@ impl Talk {
                     *now += *millis as i64 * 1_000_000;
                     session.tick(Timestamp::from_nanos(*now), board, out);
                 }
-                Ev::End(side, why) => session.end(*side, *why, Mark { at, packet: PacketNumber(*packet) }, board, out),
+                Ev::End(side, why) => {
+                    session.end(*side, *why, Mark { at, packet: PacketNumber(*packet) }, board, out)
+                }
             }
         }
         self

@@ -21,7 +21,7 @@
 
 use std::time::Duration;
 
-use wirewise_model::{Kind, Limits, Reason, Redaction, Side, Timestamp};
+use wirewise_model::{Kind, Limits, Mark, Reason, Redaction, Side, Timestamp};
 
 use crate::lineup::{Lineup, Met};
 use crate::{End, Fed, Input, Out, Protocol, Stream, StreamEntry, Verdict};
@@ -357,7 +357,8 @@ impl Stream for Memcached {
         Verdict::Continue
     }
 
-    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out) {
+    fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
+        let at = last.at;
         let client = self.client;
         if side == Some(client) && why == End::Fin {
             // Half-closed: what was asked may still be answered.

@@ -23,7 +23,7 @@
 //! to what; one that is used again was acknowledged meanwhile. Entered in the middle, the version is found out from the
 //! first packet that reads in one of them only.
 
-use wirewise_model::{Limits, Reason, Redaction, Side, Timestamp};
+use wirewise_model::{Limits, Mark, Reason, Redaction, Side, Timestamp};
 
 use crate::{End, Fed, Heads, Input, Out, Probe, Protocol, Stream, StreamEntry, Verdict};
 
@@ -276,7 +276,8 @@ impl Stream for Mqtt {
         Verdict::Continue
     }
 
-    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out) {
+    fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
+        let at = last.at;
         // Who has closed its half answers nothing more.
         self.pairing.end(side, why, at, out);
     }

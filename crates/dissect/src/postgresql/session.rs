@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wirewise_model::{Exchange, Kind, Limits, Message, Outcome, Reason, Side, Timestamp, Track};
+use wirewise_model::{Exchange, Kind, Limits, Mark, Message, Outcome, Reason, Side, Timestamp, Track};
 
 use super::cycle::{self, Cycle};
 use super::parse::{
@@ -607,7 +607,8 @@ impl Stream for Postgres {
         Verdict::Continue
     }
 
-    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out) {
+    fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
+        let at = last.at;
         if side == Some(self.client) && why == End::Fin {
             return;
         }

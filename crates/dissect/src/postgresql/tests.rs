@@ -3,7 +3,7 @@
 use wirewise_model::{Limits, Side};
 
 use crate::End;
-use crate::rehearsal::{Ev, Stage, attribute, c, hides, noise, s, told};
+use crate::conversation::{Ev, Stage, attribute, c, hides, noise, s, told};
 
 /// A message with a type.
 fn m(kind: u8, body: impl AsRef<[u8]>) -> Vec<u8> {

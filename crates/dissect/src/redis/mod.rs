@@ -27,7 +27,7 @@
 
 use std::time::Duration;
 
-use wirewise_model::{Limits, Reason, Redaction, Side, Timestamp, Track};
+use wirewise_model::{Limits, Mark, Reason, Redaction, Side, Timestamp, Track};
 
 use crate::lineup::{Lineup, Met};
 use crate::{End, Fed, Input, Out, Protocol, Stream, StreamEntry, Verdict};
@@ -408,7 +408,8 @@ impl Stream for Redis {
         Verdict::Continue
     }
 
-    fn end(&mut self, side: Option<Side>, why: End, at: Timestamp, out: &mut Out) {
+    fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
+        let at = last.at;
         if side == Some(self.connection.client) && why == End::Fin {
             // Half-closed: what was asked may still be answered.
             return;

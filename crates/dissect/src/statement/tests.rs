@@ -4,8 +4,8 @@ use super::*;
 
 fn grammar(dialect: Dialect) -> Grammar {
     let backslash = match dialect {
-        Dialect::MySql => Backslash::Escapes,
-        Dialect::Postgres | Dialect::Cql => Backslash::Plain,
+        MySql => Backslash::Escapes,
+        Postgres | Cql => Backslash::Plain,
     };
     Grammar { dialect, backslash, cut: false }
 }
@@ -201,14 +201,14 @@ fn passwords_without_quotes_go_too() {
 #[test]
 fn what_cannot_be_told_apart_is_dropped() {
     let unknown = |dialect| Grammar { backslash: Backslash::Unknown, ..grammar(dialect) };
-    let read = |text: &[u8], dialect| super::read(text, unknown(dialect));
-    assert_eq!(read(br"SELECT 'C:\', 'secret'", Postgres).target, "SELECT …");
-    assert_eq!(read(br"SELECT 'a\\', b", Postgres).target, "SELECT ?, b");
+    let unsure = |text: &[u8], dialect| read(text, unknown(dialect));
+    assert_eq!(unsure(br"SELECT 'C:\', 'secret'", Postgres).target, "SELECT …");
+    assert_eq!(unsure(br"SELECT 'a\\', b", Postgres).target, "SELECT ?, b");
     // Shift JIS: the second byte of a letter is a backslash, or a backtick.
-    assert_eq!(super::read(b"SELECT '\x95\x5c', 'secret'", grammar(MySql)).target, "SELECT …");
-    assert_eq!(super::read(b"SELECT `\x95\x60`, 'secret'", grammar(MySql)).target, "SELECT …");
-    assert_eq!(super::read(b"SELECT 'caf\xe9', b", grammar(MySql)).target, "SELECT ?, b");
-    assert_eq!(super::read(b"SELECT a, 'open", grammar(Postgres)).target, "SELECT a, …");
+    assert_eq!(read(b"SELECT '\x95\x5c', 'secret'", grammar(MySql)).target, "SELECT …");
+    assert_eq!(read(b"SELECT `\x95\x60`, 'secret'", grammar(MySql)).target, "SELECT …");
+    assert_eq!(read(b"SELECT 'caf\xe9', b", grammar(MySql)).target, "SELECT ?, b");
+    assert_eq!(read(b"SELECT a, 'open", grammar(Postgres)).target, "SELECT a, …");
 }
 
 #[test]

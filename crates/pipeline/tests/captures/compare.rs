@@ -48,7 +48,9 @@ pub(crate) fn compare(
             ("call", "dns") => ("dns", call("dns", dns)),
             ("call", "icmp" | "icmpv6") => ("icmp", call("icmp", echo)),
             ("call", "kafka") => ("kafka", call("kafka", kafka::agrees)),
-            ("call" | "msg", "amqp") if !mutated || line["intact"] == true => ("amqp", amqp::agrees(heard, line)),
+            ("call" | "msg", "amqp") if !mutated || line["intact"] == true => {
+                ("amqp", amqp::agrees(heard, line))
+            }
             ("msg", "mdns") => ("mdns", message(heard, line, "mdns")),
             ("msg", "icmp" | "icmpv6") => ("icmp", message(heard, line, "icmp")),
             ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {
