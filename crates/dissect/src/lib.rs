@@ -7,15 +7,31 @@
 //! [`Session`] does for every protocol alike what none should do for itself: detection within
 //! `Limits::probe_bytes`, keeping what was not consumed, fencing panics, and the books.
 
+#[cfg(test)]
+mod conversation;
 mod dissector;
 mod input;
+mod lineup;
+mod pending;
 mod probing;
+#[cfg(test)]
+mod rehearsal;
 mod session;
+mod statement;
 mod table;
+#[cfg(test)]
+mod talk;
+mod text;
 
+mod amqp;
 mod dns;
 mod http1;
 mod icmp;
+mod kafka;
+mod memcached;
+mod mqtt;
+mod postgresql;
+mod redis;
 mod tls;
 
 pub use dissector::{

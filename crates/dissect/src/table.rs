@@ -1,11 +1,23 @@
 //! Every protocol that can be dissected, in the order in which flows are probed for them: the surest
 //! signatures first, the loosest last.
 
-use crate::{Protocol, dns, http1, icmp, tls};
+use crate::{Protocol, amqp, dns, http1, icmp, kafka, memcached, mqtt, postgresql, redis, tls};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
-pub static PROTOCOLS: &[&Protocol] =
-    &[&tls::PROTOCOL, &http1::PROTOCOL, &icmp::PROTOCOL, &dns::PROTOCOL, &dns::MDNS, &dns::LLMNR];
+pub static PROTOCOLS: &[&Protocol] = &[
+    &tls::PROTOCOL,
+    &http1::PROTOCOL,
+    &postgresql::PROTOCOL,
+    &amqp::PROTOCOL,
+    &redis::PROTOCOL,
+    &memcached::PROTOCOL,
+    &mqtt::PROTOCOL,
+    &icmp::PROTOCOL,
+    &kafka::PROTOCOL,
+    &dns::PROTOCOL,
+    &dns::MDNS,
+    &dns::LLMNR,
+];
 
 /// The protocol of that name.
 pub fn protocol(name: &str) -> Option<&'static Protocol> {

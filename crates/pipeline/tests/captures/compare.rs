@@ -5,9 +5,10 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
+use crate::{amqp, kafka};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
-const SLACK_US: f64 = 2.0;
+pub(crate) const SLACK_US: f64 = 2.0;
 /// Ports of tunnels: there the inner flow is reported.
 const TUNNEL_PORTS: &[u64] = &[4789, 4790, 8472, 6081, 2152, 6635];
 
@@ -46,6 +47,10 @@ pub(crate) fn compare(
             ("call", "http1") if line["decrypted"] != true => ("http1", call("http1", http)),
             ("call", "dns") => ("dns", call("dns", dns)),
             ("call", "icmp" | "icmpv6") => ("icmp", call("icmp", echo)),
+            ("call", "kafka") => ("kafka", call("kafka", kafka::agrees)),
+            ("call" | "msg", "amqp") if !mutated || line["intact"] == true => {
+                ("amqp", amqp::agrees(heard, line))
+            }
             ("msg", "mdns") => ("mdns", message(heard, line, "mdns")),
             ("msg", "icmp" | "icmpv6") => ("icmp", message(heard, line, "icmp")),
             ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {
@@ -95,7 +100,7 @@ pub(crate) fn cites(message: &Option<Message>, frame: u64) -> bool {
         .is_some_and(|message| message.track.frames.numbers.iter().any(|number| number.0 == frame))
 }
 
-fn attribute(exchange: &Exchange, name: &str) -> Option<String> {
+pub(crate) fn attribute(exchange: &Exchange, name: &str) -> Option<String> {
     exchange
         .attributes
         .iter()
@@ -103,8 +108,18 @@ fn attribute(exchange: &Exchange, name: &str) -> Option<String> {
         .map(|attribute| attribute.value.to_string())
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
     if ours == theirs { Ok(()) } else { Err(format!("{what} is {ours:?}, tshark says {theirs:?}")) }
+}
+
+/// The same for a protocol of which the truth tells where each message begins.
+pub(crate) fn call(
+    heard: &Heard,
+    line: &Value,
+    protocol: &'static str,
+    own: fn(&Call, &Value) -> Result<(), String>,
+) -> Result<(), String> {
+    compare_call(heard, &Asked { line, protocol, own, first: None })
 }
 
 /// A call of the truth, and how it is compared.

@@ -6,11 +6,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and prints its table")]
 
+mod amqp;
 mod beginnings;
 mod books;
 mod compare;
 mod corpus;
 mod disputed;
+mod kafka;
 mod mutate;
 mod precision;
 mod score;
@@ -28,7 +30,8 @@ use wirewise_model::Limits;
 /// how many the truth must know.
 const AGREEMENT: f64 = 0.99;
 /// What is compared. Other protocols of the truth are not dissected yet.
-const PROTOCOLS: &[&str] = &["http1", "dns", "mdns", "icmp", "tls", "tcp flows", "udp flows"];
+const PROTOCOLS: &[&str] =
+    &["http1", "dns", "mdns", "icmp", "tls", "amqp", "kafka", "tcp flows", "udp flows"];
 /// Any start will do; a fault names the file that it met.
 const SEED: u64 = 0x5eed_0000_2026;
 
@@ -117,7 +120,9 @@ fn agrees_with_tshark() {
     assert!(stale.is_empty(), "entries of the tables that nothing needs any more:\n{}", stale.join("\n"));
     for name in PROTOCOLS {
         let score = &scores[name];
-        for (what, ratio) in [("agree", score.recall()), ("are known to tshark", score.precision())] {
+        // Where one call of ours is several lines of the truth, a test of the protocol's own says that none is made up.
+        let precision = if score.ours == 0 { 1.0 } else { score.precision() };
+        for (what, ratio) in [("agree", score.recall()), ("are known to tshark", precision)] {
             assert!(
                 ratio >= AGREEMENT,
                 "{name}: {:.2}% {what}, {:.0}% are asked for",
