@@ -179,6 +179,8 @@ fn union<'a, 'r: 'a>(calls: impl Iterator<Item = &'a Row<'r>>) -> f64 {
 /// What failed while a call that failed was under way, by place.
 #[derive(Clone, Debug)]
 pub(crate) struct Cause {
+    /// Whose call it was: the server of the calls that failed.
+    pub(crate) asker: String,
     /// Who failed meanwhile.
     pub(crate) place: Place,
     pub(crate) status: String,
@@ -236,6 +238,7 @@ impl Causes {
         for row in found.iter() {
             let failing = Place::of(&row, "");
             let cause = Cause {
+                asker: failing.service.clone(),
                 place: Place::of(&row, "to_"),
                 status: row.text("status").to_owned(),
                 error: row.text("error").to_owned(),
@@ -251,6 +254,20 @@ impl Causes {
             }
         }
         Ok(Self { by_place })
+    }
+
+    /// The ends of all chains, the most frequent first.
+    pub(crate) fn roots(&self) -> Vec<&Cause> {
+        let mut roots: Vec<&Cause> = Vec::new();
+        for place in self.by_place.keys() {
+            if let Some(last) = self.chain(place).last()
+                && roots.iter().all(|known| known.place != last.place)
+            {
+                roots.push(last);
+            }
+        }
+        roots.sort_by_key(|cause| std::cmp::Reverse(cause.calls));
+        roots
     }
 
     /// The chain of causes below a place, nearest first; empty where it failed by itself.

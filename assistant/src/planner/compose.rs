@@ -140,12 +140,10 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
 }
 
 fn plural(noun: &str) -> String {
-    match noun {
-        "retransmission" | "call" | "flow" | "endpoint" => format!("{noun}s"),
-        "query" => "queries".to_owned(),
-        "reply" => "replies".to_owned(),
-        noun if noun.ends_with(['s', 'x']) => format!("{noun}es"),
-        noun => format!("{noun}s"),
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{stem}ies"),
+        _ if noun.ends_with(['s', 'x']) => format!("{noun}es"),
+        _ => format!("{noun}s"),
     }
 }
 
@@ -238,7 +236,10 @@ mod tests {
         assert_eq!(percent(1.0, 100_000.0), "under 0.1%");
         assert_eq!(percent(99_999.0, 100_000.0), "over 99.9%");
         assert_eq!(bytes(1_234_567), "1.2 MB (1234567 bytes)");
-        assert_eq!([count(1, "query"), count(2, "query")], ["1 query", "2 queries"]);
+        assert_eq!(
+            [count(1, "query"), count(2, "DNS query"), count(0, "call")],
+            ["1 query", "2 DNS queries", "0 calls"]
+        );
         assert_eq!(moment(Timestamp::from_parts(1_795_492_860, 610_000_000)), "2026-11-24 04:01:00.610 UTC");
     }
 }

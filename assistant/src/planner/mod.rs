@@ -22,8 +22,8 @@ use serde_json::json;
 use wirewise_model::{Stage, Viewer};
 use wirewise_tools::{Citation, LossTold, Names, ToolError, Toolbox, nearest};
 
-use crate::answer::{Answer, Question, check_citations};
-use compose::{Said, listed, moment, name, quoted};
+use crate::answer::{Answer, Question, check_citations, ids_in};
+use compose::{Said, cite, count, listed, moment, name, quoted};
 use desk::Desk;
 use grammar::{Cue, Reading, Stranger, When};
 use intent::{Choice, INTENTS, Intent};
@@ -74,6 +74,9 @@ async fn reply(desk: &mut Desk, reading: &Reading) -> Result<Said, ToolError> {
         );
         return Ok(refusal(text, format!("{}, without a name", intent.example)));
     }
+    if let Some(said) = unheard_protocol(desk, reading) {
+        return Ok(said);
+    }
     if let Some(said) = unknown_endpoint(desk, reading).await? {
         return Ok(said);
     }
@@ -87,7 +90,29 @@ async fn reply(desk: &mut Desk, reading: &Reading) -> Result<Said, ToolError> {
         said.line("Nothing has been captured yet in this data set.");
         return Ok(said);
     }
-    (intent.run)(desk, reading).await
+    let mut said = (intent.run)(desk, reading).await?;
+    if ids_in(&said.text()).is_empty() {
+        vouch(desk, &mut said).await?;
+    }
+    Ok(said)
+}
+
+/// An answer that cites nothing says that nothing was there: a call of the window shows that somebody listened.
+async fn vouch(desk: &mut Desk, said: &mut Said) -> Result<(), ToolError> {
+    let latest = desk
+        .sql(format!(
+            "SELECT max(call_id) AS latest, count(*) AS calls FROM calls WHERE {}",
+            conditions::within(desk.window)
+        ))
+        .await?;
+    if let Some(row) = latest.first().filter(|row| row.count("calls") > 0) {
+        said.line(format!(
+            "{} of any kind in this window, the latest{}.",
+            count(row.count("calls"), "call"),
+            cite(row.text("latest"))
+        ));
+    }
+    Ok(())
 }
 
 fn refusal(text: impl Into<String>, understood: impl Into<String>) -> Said {
@@ -124,7 +149,7 @@ fn not_understood(desk: &Desk, reading: &Reading, near: &[&Intent]) -> Said {
     if !near_names.is_empty() {
         let told: Vec<String> = near_names.into_iter().map(name).collect();
         text.push_str(&format!(" Did you mean {}?", told.join(" or ")));
-    } else if reading.has(Cue::Named) {
+    } else if reading.has(Cue::Named) && reading.strangers.is_empty() {
         text.push_str(&format!(" {}", known_services(&desk.names)));
     }
     // Of a foreign question a shared cue says nothing.
@@ -166,6 +191,21 @@ fn unknown_name(desk: &Desk, stranger: &Stranger, intent: &Intent) -> Said {
         said.line(format!("{text} Did you mean {}?", near.join(" or ")));
     }
     said
+}
+
+/// A protocol that was never heard: said so, with those that were.
+fn unheard_protocol(desk: &Desk, reading: &Reading) -> Option<Said> {
+    let protocol = reading.slots.protocol.as_deref()?;
+    if desk.names.protocols.contains(protocol) {
+        return None;
+    }
+    let heard: Vec<String> = desk.names.protocols.iter().map(|heard| name(heard)).collect();
+    let mut said = Said::new(format!("a question about {protocol}, which was not heard"));
+    said.line(format!(
+        "No {protocol} traffic was ever heard in this data set, nor is a service called so, so 0 calls fit. Heard were {}.",
+        if heard.is_empty() { "none".to_owned() } else { listed(&heard) }
+    ));
+    Some(said)
 }
 
 /// An endpoint that was never called: said so, with those that are like it.

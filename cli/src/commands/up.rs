@@ -1,6 +1,7 @@
 //! `wirewise up`: agent and assistant in one process. Rings first, as whoever may open them; then the user who
 //! called; then everything else.
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(crate) fn run(config: &Config, up: Up) -> Result<()> {
     if config.common.dataset.as_deref().is_some_and(|named| named != LIVE) {
         return Err(WrongUsage("live capture goes into the data set `live`".to_owned()).into());
     }
-    let address = up.listen.unwrap_or(config.listen);
+    let address = settled(up.listen.unwrap_or(config.listen))?;
     let names = import::names(up.names.as_deref().or(config.file.names.as_deref()))?;
     let live = if up.no_capture { None } else { Some(open(&up, address)?) };
     // From here on we are the user who called, and have nothing that the rings do not need.
@@ -78,8 +79,18 @@ pub(crate) fn run(config: &Config, up: Up) -> Result<()> {
     })
 }
 
+/// The address with a port of its own where any would do: the rings leave out our traffic by its number.
+fn settled(address: SocketAddr) -> Result<SocketAddr> {
+    if address.port() != 0 {
+        return Ok(address);
+    }
+    let listener =
+        TcpListener::bind(address).with_context(|| format!("find a free port at {}", address.ip()))?;
+    Ok(listener.local_addr()?)
+}
+
 /// Opens the rings, or says what is missing for it.
-fn open(up: &Up, own: std::net::SocketAddr) -> Result<Live> {
+fn open(up: &Up, own: SocketAddr) -> Result<Live> {
     if let Some(filter) = &up.filter {
         wirewise_capture::check_filter(filter).map_err(|error| WrongUsage(format!("--filter: {error}")))?;
     }

@@ -6,6 +6,7 @@ mod bad_files;
 mod formats;
 mod home;
 mod inspector;
+mod live;
 mod mcp;
 mod model;
 mod owners;

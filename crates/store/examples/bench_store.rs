@@ -190,7 +190,7 @@ impl Traffic {
             transport: Transport::Tcp,
             kind: Kind::Unary,
             operation: if post { "POST" } else { "GET" }.into(),
-            target: format!("/v1/resource{endpoint}/{order}?expand=lines"),
+            target: format!("/v1/{}/{order}?expand=lines", name(endpoint)),
             endpoint: None,
             host: Some(format!("svc-{server}.shop.svc.cluster.local:8080")),
             status: Some(status.to_string()),
@@ -265,6 +265,12 @@ fn workload(number: u64) -> Workload {
         name_source: NameSource::Kubernetes,
         ..Workload::default()
     }
+}
+
+/// Words without digits: with them it would be an id.
+fn name(endpoint: u64) -> String {
+    let letter = |number: u64| char::from(b'a' + (number % 26) as u8);
+    format!("res{}{}", letter(endpoint / 26), letter(endpoint))
 }
 
 fn frame(number: u64) -> Frames {

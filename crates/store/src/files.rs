@@ -26,6 +26,8 @@ use crate::tables::{SCHEMA_VERSION, Table};
 const GROUP_ROWS: usize = 128 * 1024;
 /// Rows that are gathered at once while sorting.
 const CHUNK_ROWS: usize = 16 * 1024;
+/// Rows of a batch in order that are written as they are, without gathering.
+const RUN_ROWS: usize = 256;
 /// Files that one flush may make of one table. Times that are spread wider share files.
 const SPANS: usize = 48;
 const HOUR: i64 = 3_600_000_000_000;
@@ -85,20 +87,41 @@ impl Place<'_> {
         next: &mut u64,
         made: &mut Vec<FileEntry>,
     ) -> Result<(), StoreError> {
-        let mut output = self.begin(table, hour(from), next, order.len())?;
-        for chunk in order.chunks(CHUNK_ROWS) {
-            let (_, batch, row) = chunk[0];
-            let run = chunk.iter().zip(row..).all(|(&(_, other, at), row)| other == batch && at == row);
-            let rows = if run {
-                batches[batch].slice(row, chunk.len())
-            } else {
-                let places: Vec<(usize, usize)> = chunk.iter().map(|&(_, batch, row)| (batch, row)).collect();
-                interleave_record_batch(batches, &places).map_err(|error| internal(&error))?
-            };
-            output.write(&rows)?;
+        let mut output = self.begin(table, hour(from), next, order.len(), Zeal::Fresh)?;
+        // What comes from one agent is in order as a rule: runs of a batch go as they are, the rest is gathered.
+        let mut rest = order;
+        let mut mixed = 0;
+        while let Some(&(_, batch, row)) = rest.get(mixed) {
+            let follows = rest[mixed..].iter().zip(row..);
+            let run = follows.take_while(|&(&(_, other, at), row)| other == batch && at == row).count();
+            if run < RUN_ROWS {
+                mixed += run;
+                if mixed >= CHUNK_ROWS {
+                    self.gather(batches, &rest[..mixed], &mut output)?;
+                    (rest, mixed) = (&rest[mixed..], 0);
+                }
+                continue;
+            }
+            self.gather(batches, &rest[..mixed], &mut output)?;
+            output.write(&batches[batch].slice(row, run))?;
+            (rest, mixed) = (&rest[mixed + run..], 0);
         }
+        self.gather(batches, rest, &mut output)?;
         made.push(output.finish(from, to)?);
         Ok(())
+    }
+
+    fn gather(
+        &self,
+        batches: &[&RecordBatch],
+        order: &[(i64, usize, usize)],
+        output: &mut Output,
+    ) -> Result<(), StoreError> {
+        if order.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<(usize, usize)> = order.iter().map(|&(_, batch, row)| (batch, row)).collect();
+        output.write(&interleave_record_batch(batches, &places).map_err(|error| internal(&error))?)
     }
 
     /// Merges files of one table into one, without the rows that a revision supersedes. Returns how many these were.
@@ -113,7 +136,7 @@ impl Place<'_> {
         let from = inputs.iter().map(|file| file.entry.from).min().unwrap_or_default();
         let to = inputs.iter().map(|file| file.entry.to).max().unwrap_or_default();
         let rows = inputs.iter().map(|file| file.entry.rows as usize).sum();
-        let mut output = self.begin(table, hour(from), next, rows)?;
+        let mut output = self.begin(table, hour(from), next, rows, Zeal::Merged)?;
         let mut runs = Vec::with_capacity(inputs.len());
         let mut dropped = 0;
         for file in inputs {
@@ -149,7 +172,14 @@ impl Place<'_> {
         Ok(dropped)
     }
 
-    fn begin(&self, table: Table, hour: i64, next: &mut u64, rows: usize) -> Result<Output, StoreError> {
+    fn begin(
+        &self,
+        table: Table,
+        hour: i64,
+        next: &mut u64,
+        rows: usize,
+        zeal: Zeal,
+    ) -> Result<Output, StoreError> {
         let text = Timestamp::from_nanos(hour_start(hour)).rfc3339();
         let path =
             format!("files/{}/{}/{}/{:08}.parquet", encode(self.dataset), table.name(), &text[..13], *next);
@@ -159,7 +189,7 @@ impl Place<'_> {
         let parent = full.parent().expect("it stands in a directory");
         self.disk.create_dirs(parent).map_err(error)?;
         let file = self.disk.create(&full).map_err(error)?;
-        let writer = ArrowWriter::try_new(file, table.stored_schema(), Some(properties(table, rows)))
+        let writer = ArrowWriter::try_new(file, table.stored_schema(), Some(properties(table, rows, zeal)))
             .map_err(|error| internal(&error))?;
         Ok(Output {
             disk: self.disk.clone(),
@@ -355,17 +385,35 @@ pub(crate) fn encode(dataset: &str) -> String {
     text
 }
 
-fn properties(table: Table, rows: usize) -> WriterProperties {
+/// How hard a file is compressed.
+#[derive(Clone, Copy)]
+enum Zeal {
+    /// It is soon merged with others.
+    Fresh,
+    /// It stays.
+    Merged,
+}
+
+impl Zeal {
+    /// The level of zstd.
+    const fn level(self) -> i32 {
+        match self {
+            Self::Fresh => 1,
+            Self::Merged => 3,
+        }
+    }
+}
+
+fn properties(table: Table, rows: usize, zeal: Zeal) -> WriterProperties {
     /// 1% at 9.6 bits a row.
     const FALSE_POSITIVES: f64 = 0.01;
-    const ZSTD: i32 = 3;
     let group = rows.clamp(1, GROUP_ROWS);
     let schema = table.stored_schema();
     // The index is of leaves, of which a map has two.
     let before = schema.fields().iter().take_while(|field| field.name() != table.time());
     let time = before.map(|field| if matches!(field.data_type(), DataType::Map(..)) { 2 } else { 1 }).sum();
     let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD).expect("a level of zstd")))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(zeal.level()).expect("a level of zstd")))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_sorting_columns(Some(vec![SortingColumn {
             column_idx: time,
@@ -401,6 +449,13 @@ fn properties(table: Table, rows: usize) -> WriterProperties {
     // Values that hardly repeat: a dictionary would be built and thrown away.
     for name in filtered.iter().chain(plain) {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(*name), false);
+    }
+    // Read with the call alone: zstd finds what repeats in them for less than a dictionary costs.
+    if table == Table::Payloads {
+        for part in ["key", "value"] {
+            let path = ["headers", "entries", part].map(str::to_owned).to_vec();
+            properties = properties.set_column_dictionary_enabled(ColumnPath::new(path), false);
+        }
     }
     for name in opaque {
         properties =

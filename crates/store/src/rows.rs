@@ -35,8 +35,15 @@ pub(crate) fn of_open(dataset: &str, open: &Open) -> Result<Columns, StoreError>
 fn of_rows(dataset: &str, calls: &[Record], flows: &[FlowRecord]) -> Result<Columns, StoreError> {
     let mut columns = Columns::new();
     if !calls.is_empty() {
-        columns.push((Table::Calls, calls_columns(dataset, calls)?));
-        let payloads = payloads(calls)?;
+        let mut rows = Rows::new(Table::Calls, calls.len());
+        let mut payloads = Rows::new(Table::Payloads, calls.len() * 2);
+        for record in calls {
+            let id = Text::of(record.id);
+            call_row(&mut rows, dataset, &id, record);
+            payload_rows(&mut payloads, &id, record);
+        }
+        columns.push((Table::Calls, rows.finish()?));
+        let payloads = payloads.finish()?;
         if payloads.num_rows() > 0 {
             columns.push((Table::Payloads, payloads));
         }
@@ -47,16 +54,8 @@ fn of_rows(dataset: &str, calls: &[Record], flows: &[FlowRecord]) -> Result<Colu
     Ok(columns)
 }
 
-fn calls_columns(dataset: &str, calls: &[Record]) -> Result<RecordBatch, StoreError> {
-    let mut rows = Rows::new(Table::Calls, calls.len());
-    for record in calls {
-        call_row(&mut rows, dataset, record);
-    }
-    rows.finish()
-}
-
-fn call_row(rows: &mut Rows, dataset: &str, record: &RecordFields) {
-    rows.display(record.id);
+fn call_row(rows: &mut Rows, dataset: &str, id: &Text, record: &RecordFields) {
+    rows.text(id.as_str());
     rows.text(dataset);
     rows.text(&record.heard.capture.0);
     rows.time(Some(record.started));
@@ -87,7 +86,7 @@ fn call_row(rows: &mut Rows, dataset: &str, record: &RecordFields) {
     rows.maybe(record.trace_id.as_deref());
     rows.maybe(record.span_id.as_deref());
     rows.maybe(record.parent_span_id.as_deref());
-    rows.display(record.flow);
+    rows.text(Text::of(record.flow).as_str());
     rows.maybe(record.heard.node.as_deref());
     rows.texts(record.redactions.iter().map(String::as_str));
     let partial = record.coverage == Coverage::Partial && record.notes.is_empty();
@@ -99,24 +98,20 @@ fn call_row(rows: &mut Rows, dataset: &str, record: &RecordFields) {
     rows.end();
 }
 
-fn payloads(calls: &[Record]) -> Result<RecordBatch, StoreError> {
-    let mut rows = Rows::new(Table::Payloads, calls.len() * 2);
-    for record in calls {
-        for (side, payload) in [("request", &record.request), ("response", &record.response)] {
-            let Some(Payload { headers, body, body_bytes, truncated }) = payload else { continue };
-            rows.display(record.id);
-            rows.text(side);
-            rows.map(headers.iter().map(|(key, value)| (key.as_str(), value)));
-            rows.maybe(body.as_deref());
-            rows.count(*body_bytes);
-            rows.bool(*truncated);
-            rows.time(Some(record.started));
-            rows.maybe(record.peers.client.namespace.as_deref());
-            rows.maybe(record.peers.server.namespace.as_deref());
-            rows.end();
-        }
+fn payload_rows(rows: &mut Rows, id: &Text, record: &RecordFields) {
+    for (side, payload) in [("request", &record.request), ("response", &record.response)] {
+        let Some(Payload { headers, body, body_bytes, truncated }) = payload else { continue };
+        rows.text(id.as_str());
+        rows.text(side);
+        rows.headers(headers);
+        rows.maybe(body.as_deref());
+        rows.count(*body_bytes);
+        rows.bool(*truncated);
+        rows.time(Some(record.started));
+        rows.maybe(record.peers.client.namespace.as_deref());
+        rows.maybe(record.peers.server.namespace.as_deref());
+        rows.end();
     }
-    rows.finish()
 }
 
 fn flows_columns(dataset: &str, flows: &[FlowRecord]) -> Result<RecordBatch, StoreError> {
@@ -130,7 +125,7 @@ fn flows_columns(dataset: &str, flows: &[FlowRecord]) -> Result<RecordBatch, Sto
 fn flow_row(rows: &mut Rows, dataset: &str, flow: &FlowRecord) {
     let summary = &flow.summary;
     let (client, server) = (&summary.client_sent, &summary.server_sent);
-    rows.display(summary.id);
+    rows.text(Text::of(summary.id).as_str());
     rows.text(dataset);
     rows.text(&flow.heard.capture.0);
     rows.time(Some(summary.started));
@@ -227,6 +222,54 @@ fn span_millis(span: Duration) -> f64 {
     span.as_nanos() as f64 / 1e6
 }
 
+/// A short text of ASCII on the stack: the machinery of formatting costs more than an id or an address.
+struct Text {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl Text {
+    const EMPTY: Self = Self { bytes: [0; 48], len: 0 };
+
+    /// A value whose text is short, such as an id.
+    fn of(value: impl std::fmt::Display) -> Self {
+        let mut text = Self::EMPTY;
+        // What does not fit is no id of ours.
+        let _ = write!(text, "{value}");
+        text
+    }
+
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    fn push_number(&mut self, number: u8) {
+        if number >= 100 {
+            self.push(b'0' + number / 100);
+        }
+        if number >= 10 {
+            self.push(b'0' + number / 10 % 10);
+        }
+        self.push(b'0' + number % 10);
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let place = self.bytes.get_mut(self.len..self.len + text.len()).ok_or(std::fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.len += text.len();
+        Ok(())
+    }
+}
+
 enum Cells {
     Text(StringBuilder),
     Int(Int64Builder),
@@ -299,7 +342,16 @@ impl Rows {
 
     fn ip(&mut self, ip: IpAddr) {
         match ip {
-            IpAddr::V4(ip) => self.display(ip),
+            IpAddr::V4(ip) => {
+                let mut text = Text::EMPTY;
+                for (index, byte) in ip.octets().into_iter().enumerate() {
+                    if index > 0 {
+                        text.push(b'.');
+                    }
+                    text.push_number(byte);
+                }
+                self.text(text.as_str());
+            }
             IpAddr::V6(ip) => self.display(ip),
         }
     }
@@ -360,6 +412,15 @@ impl Rows {
             cells.keys().append_value(key);
             write!(cells.values(), "{value}").expect("a builder takes everything");
             cells.values().append_value("");
+        }
+        cells.append(true).expect("as many keys as values");
+    }
+
+    fn headers(&mut self, fields: &[(String, String)]) {
+        let Cells::Map(cells) = self.next() else { unreachable!("rows follow the stored schema") };
+        for (key, value) in fields {
+            cells.keys().append_value(key);
+            cells.values().append_value(value);
         }
         cells.append(true).expect("as many keys as values");
     }

@@ -263,7 +263,7 @@ async fn find_moment(reader: &Reader<'_>, condition: &str) -> Result<Halves, Too
              FROM calls WHERE {within} AND {condition} AND kind <> 'connection' AND outcome <> 'open' \
              GROUP BY 1, 2, 3, 4, 5 ORDER BY calls DESC LIMIT 20000",
             bad = sql::BAD,
-            timed = sql::TIMED,
+            timed = went_well(),
             within = sql::within(window),
         ))
         .await?;
@@ -313,6 +313,12 @@ async fn find_moment(reader: &Reader<'_>, condition: &str) -> Result<Halves, Too
     ))
 }
 
+/// Calls whose duration is looked at for a change: those that went well. A call that fails does so sooner or later
+/// than it would have been answered, and a fault must not look like calls that became fast.
+fn went_well() -> String {
+    format!("{} AND NOT ({})", sql::TIMED, sql::BAD)
+}
+
 fn undivided(window: Window) -> Halves {
     let half = window.from + window.span() / 2;
     split(window, half, window.to, "no clear moment of change was found: first half and second half", None)
@@ -343,7 +349,7 @@ async fn refine(
     let shows = match change.what {
         What::Bad { before, after } if after > before && before < 0.005 => sql::BAD.to_owned(),
         What::Duration { before, after } if after > before => {
-            format!("{} AND duration_ms > {:?}", sql::TIMED, (before * after).sqrt())
+            format!("{} AND duration_ms > {:?}", went_well(), (before * after).sqrt())
         }
         What::New { .. } => "true".to_owned(),
         What::Bad { .. } | What::Duration { .. } => return Ok(begins),

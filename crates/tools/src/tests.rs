@@ -1,7 +1,8 @@
 //! The tools over a shop whose every number is known.
 
 use serde_json::{Value, json};
-use wirewise_model::Viewer;
+use wirewise_model::{Outcome, Viewer};
+use wirewise_redact::{Batch, RecordFields};
 use wirewise_store::{Store, StoreOptions};
 use wirewise_testkit::shop;
 
@@ -15,10 +16,14 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
+        Self::of(shop::batch("shop")).await
+    }
+
+    async fn of(batch: Batch) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = StoreOptions { upkeep: false, threads: 1, ..StoreOptions::default() };
         let store = Store::open(directory.path(), options).await.unwrap();
-        store.append(shop::batch("shop")).await.unwrap();
+        store.append(batch).await.unwrap();
         Self { toolbox: Toolbox::new(store.into()), _directory: directory }
     }
 
@@ -104,6 +109,34 @@ async fn the_moment_of_the_fault_is_found_to_the_second() {
     let failing = instances.iter().find(|row| row.text("service") == "payments").expect("payments fails");
     assert_eq!(failing.text("address"), shop::FAILING.to_string());
     assert_eq!(failing.text("version"), "v2");
+}
+
+#[tokio::test]
+async fn calls_that_fail_at_once_are_a_fault_and_no_calls_that_became_fast() {
+    let mut batch = shop::batch("shop");
+    batch
+        .calls
+        .retain(|call| matches!(call.peers.server.workload.as_str(), "gateway" | "orders" | "payments"));
+    batch.calls.retain(|call| call.operation == "POST");
+    batch.calls = batch
+        .calls
+        .iter()
+        .map(|call| {
+            let mut fields: RecordFields = (**call).clone();
+            if fields.started.nanos() >= shop::START.nanos() + shop::FAULT as i64 * 1_000_000_000 {
+                fields.outcome = Outcome::ServerError;
+                fields.duration_nanos = Some(300_000);
+            }
+            shop::record(&fields)
+        })
+        .collect();
+    let shop = Shop::of(batch).await;
+    let evidence = shop.run("compare_windows", json!({})).await;
+    let moment: jiff::Timestamp = evidence.body["moment"].as_str().expect("a moment").parse().unwrap();
+    let fault = shop::START.nanos() as i128 + i128::from(shop::FAULT) * 1_000_000_000;
+    let off = (moment.as_nanosecond() - fault).abs();
+    assert!(off <= 1_500_000_000, "{moment} is {off} ns off\n{}", evidence.text);
+    assert!(evidence.body["what"].as_str().unwrap().contains("go wrong"), "{}", evidence.text);
 }
 
 #[tokio::test]

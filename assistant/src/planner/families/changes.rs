@@ -8,7 +8,7 @@ use crate::planner::blame::{self, Causes, Place};
 use crate::planner::compose::{
     Said, cite, count, endpoint_of, moment_text, ms_of, name, percent, plain, quoted, words,
 };
-use crate::planner::conditions::{end_is, text, within};
+use crate::planner::conditions::{TIMED, end_is, text, within};
 use crate::planner::desk::Desk;
 use crate::planner::families::slowness;
 use crate::planner::grammar::{Cue, Reading, When};
@@ -85,11 +85,11 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     });
     if !moment.is_empty() {
         said.line(format!(
-            "Things changed at {}: {} shows it first.",
+            "Things changed at {}: {} shows it first ({}).",
             moment_text(&moment),
-            quoted(&fact("shown_by"))
+            quoted(&fact("shown_by")),
+            plain(&fact("what"), 160)
         ));
-        said.line(format!("There the {}.", plain(&fact("what"), 160)));
     } else if reading.slots.when.is_empty() || fact("compared").starts_with("no clear") {
         said.line("No clear moment of change was found: neither failures nor latency of any endpoint differ beyond chance.");
         said.line("So the first half of the window is compared with the second.");
@@ -101,7 +101,36 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     statuses(&mut said, &evidence);
     instances(&mut said, &evidence);
     suspects(desk, &mut said, &evidence).await?;
+    if table(&evidence, "changes").is_empty() {
+        quiet(desk, &mut said, &evidence).await?;
+    }
     Ok(said)
+}
+
+/// Where nothing changed: a call of each side, so that the claim can be looked into.
+async fn quiet(desk: &mut Desk, said: &mut Said, evidence: &Evidence) -> Result<(), ToolError> {
+    let mut told = Vec::new();
+    for side in ["before", "after"] {
+        let Ok(window) = desk.parse(evidence.body[side].as_str().unwrap_or("")) else { continue };
+        let found = desk
+            .sql(format!(
+                "SELECT call_id, duration_ms FROM calls WHERE {} AND {TIMED} \
+                 ORDER BY duration_ms DESC, call_id LIMIT 1",
+                within(window)
+            ))
+            .await?;
+        if let Some(row) = found.first() {
+            told.push(format!(
+                "the slowest call {side} took {}{}",
+                ms_of(&row, "duration_ms"),
+                cite(row.text("call_id"))
+            ));
+        }
+    }
+    if !told.is_empty() {
+        said.line(format!("For comparison, {}.", told.join(", and ")));
+    }
+    Ok(())
 }
 
 /// `A to B`, shortened.
@@ -216,15 +245,22 @@ fn instances(said: &mut Said, evidence: &Evidence) {
         } else {
             row.text("failed_example")
         };
+        let how = if row.count("calls_before") == 0 && row.count("failed_after") == 0 {
+            format!("new, none of its {} after it failed", count(row.count("calls_after"), "call"))
+        } else {
+            format!(
+                "{} of {} calls failed after, {} of {} before",
+                row.count("failed_after"),
+                row.count("calls_after"),
+                row.count("failed_before"),
+                row.count("calls_before")
+            )
+        };
         said.item(format!(
-            "{}{version} at {}:{}: {} of {} calls failed after, {} of {} before{}",
+            "{}{version} at {}:{}: {how}{}",
             name(row.text("service")),
             name(row.text("address")),
             row.count("port"),
-            row.count("failed_after"),
-            row.count("calls_after"),
-            row.count("failed_before"),
-            row.count("calls_before"),
             cite(id)
         ));
     }
@@ -255,7 +291,7 @@ async fn suspects(desk: &mut Desk, said: &mut Said, evidence: &Evidence) -> Resu
         let causes = Causes::find(desk, after).await?;
         let place = Place::of(&row, "");
         if let Some(last) = causes.chain(&place).last() {
-            said.line(format!("Why it fails: {}.", super::failures::cause_told(last)));
+            said.line(format!("Why it fails: meanwhile {}.", super::failures::cause_told(last)));
         }
     }
     Ok(())
@@ -292,7 +328,7 @@ pub(crate) async fn moment_line(desk: &mut Desk, service: Option<&str>) -> Resul
     let evidence = desk
         .tool(
             "compare_windows",
-            json!({"window": desk.window_text(), "service": service, "limit": 3, "detail": "detailed"}),
+            json!({"window": desk.window_text(), "service": service, "limit": 50, "detail": "detailed"}),
         )
         .await?;
     let fact = |name: &str| evidence.body[name].as_str().unwrap_or("");

@@ -5,7 +5,7 @@ use wirewise_tools::ToolError;
 
 use super::dns;
 use crate::planner::blame::{Cause, Causes, Place};
-use crate::planner::compose::{Said, cite, count, endpoint_of, listed, name, percent, quoted, words};
+use crate::planner::compose::{Said, cite, count, endpoint_of, listed, name, percent, plain, quoted, words};
 use crate::planner::conditions::{self, SubjectIs, end_is, text};
 use crate::planner::desk::Desk;
 use crate::planner::grammar::Reading;
@@ -95,7 +95,7 @@ async fn groups(desk: &mut Desk, said: &mut Said, asked: &str) -> Result<(), Too
             line.push_str("; no call that its server made meanwhile failed");
         } else {
             let told: Vec<String> = chain.iter().map(|cause| cause_told(cause)).collect();
-            line.push_str(&format!("; {}", told.join(", and below that ")));
+            line.push_str(&format!("; meanwhile {}", told.join(", and below that ")));
         }
         said.item(line);
         // A name that does not exist has nobody behind it who could be looked into.
@@ -133,20 +133,26 @@ pub(super) fn outcome_told(status: &str, outcome: &str) -> String {
 
 /// A cause in words, without a full stop.
 pub(super) fn cause_told(cause: &Cause) -> String {
-    let who = if cause.place.protocol == "dns" {
+    let mut told = if cause.place.protocol == "dns" {
         let status = if cause.status.is_empty() { "no answer" } else { &cause.status };
-        format!("it asked DNS for {} and got {}", quoted(&cause.target), name(status))
+        format!(
+            "{} asked DNS for {} and got {}",
+            name(&cause.asker),
+            quoted(&cause.target),
+            plain(status, 40)
+        )
     } else {
-        let mut who = format!("{} failed", cause.place.told());
+        let mut told = format!("{} failed", cause.place.told());
         if !cause.status.is_empty() {
-            who.push_str(&format!(" with {}", name(&cause.status)));
+            told.push_str(&format!(" with {}", name(&cause.status)));
         }
         if !cause.error.is_empty() {
-            who.push_str(&format!(" {}", words(&cause.error)));
+            told.push_str(&format!(" {}", words(&cause.error)));
         }
-        who
+        told
     };
-    format!("meanwhile {who} in {} of {} of them looked at{}", cause.calls, cause.of, cite(&cause.example))
+    told.push_str(&format!(" in {} of {} of these looked at{}", cause.calls, cause.of, cite(&cause.example)));
+    told
 }
 
 /// Names the first suspect and tells its instances apart.
@@ -200,7 +206,8 @@ async fn suspect(desk: &mut Desk, said: &mut Said, root: &Place, causes: &Causes
             format!(" version {}", name(row.text("version")))
         };
         line.push_str(&format!(
-            " Its only instance{version} at {} failed {} of {}.",
+            " The only instance of {}{version} at {} failed {} of {}.",
+            name(&root.service),
             name(row.text("address")),
             row.count("failed"),
             count(row.count("calls"), "call")

@@ -77,7 +77,7 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     let evidence = desk
         .tool(
             "compare_windows",
-            json!({"window": desk.window_text(), "service": service, "limit": 4, "detail": "detailed"}),
+            json!({"window": desk.window_text(), "service": service, "limit": 50, "detail": "detailed"}),
         )
         .await?;
     match evidence.body["moment"].as_str() {

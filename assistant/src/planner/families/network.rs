@@ -5,10 +5,10 @@ use serde_json::json;
 use wirewise_tools::{Row, Table, ToolError};
 
 use super::overview::table;
-use super::slowness::chain_line;
-use crate::planner::blame;
+use super::slowness::{chain_line, culprit};
+use crate::planner::blame::{self, Causes, Step};
 use crate::planner::compose::{Said, cite, count, listed, ms, ms_of, name, percent, rate};
-use crate::planner::conditions::{self, TIMED, end_is, text, within};
+use crate::planner::conditions::{self, TIMED, end_is, percentile, text, within};
 use crate::planner::desk::Desk;
 use crate::planner::grammar::{Reading, Slots};
 
@@ -158,11 +158,9 @@ struct Edge<'a> {
 }
 
 fn edge<'a>(row: Row<'a>, network: &'a Table, answered: &Table) -> Edge<'a> {
-    let ends = |other: &Row<'_>| {
-        other.text("client") == row.text("client") && other.text("server") == row.text("server")
-    };
-    // Several transports between two: the one with most packets carries the calls.
-    let wire_row = network.iter().find(|other| ends(other) && other.text("transport") != "icmp");
+    let is_same =
+        |other: &Row<'_>| ["client", "server", "protocol"].iter().all(|end| other.text(end) == row.text(end));
+    let wire_row = network.iter().find(is_same);
     let number = |name: &str| row.number(name);
     let heard = Heard {
         calls: row.count("calls"),
@@ -171,11 +169,7 @@ fn edge<'a>(row: Row<'a>, network: &'a Table, answered: &Table) -> Edge<'a> {
         p50_ms: number("p50_ms").unwrap_or(0.0),
         p99_ms: number("p99_ms").unwrap_or(0.0),
         ttfb_p99_ms: number("ttfb_p99_ms"),
-        answered_badly: answered
-            .iter()
-            .filter(|other| ends(other) && other.text("protocol") == row.text("protocol"))
-            .map(|other| other.count("calls"))
-            .sum(),
+        answered_badly: answered.iter().filter(is_same).map(|other| other.count("calls")).sum(),
     };
     let wire = wire_row.map_or_else(Wire::default, |other| Wire {
         flows: other.count("flows"),
@@ -210,10 +204,11 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
             within(desk.window)
         ))
         .await?;
+    let carriers = carriers(desk).await?;
     let mut judged: Vec<Edge<'_>> = edges
         .iter()
         .filter(|row| row.text("protocol") != "dns")
-        .map(|row| edge(row, &network, &answered))
+        .map(|row| edge(row, &carriers, &answered))
         .collect();
     if judged.is_empty() {
         said.line(format!("No calls{about} were heard in this window, so there is nothing to judge."));
@@ -234,14 +229,8 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     }
     let verdicts: Vec<(Verdict, Vec<String>)> =
         sick.iter().map(|edge| judge(&edge.heard, &edge.wire)).collect();
-    said.line(headline(&verdicts, sick.len(), judged.len()));
-    for (edge, verdict) in sick.iter().zip(&verdicts).take(MOST_EDGES) {
-        tell(&mut said, edge, Some(verdict));
-    }
-    if sick.len() > MOST_EDGES {
-        said.item(format!("and {} more that are slow or failing", sick.len() - MOST_EDGES));
-    }
     // Of a server that waits for another the other is to blame.
+    let mut chain: Vec<Step> = Vec::new();
     if let Some(edge) = sick.iter().find(|edge| edge.heard.is_slow()) {
         let condition = format!(
             "{} AND {} AND {} AND protocol = {} AND {TIMED}",
@@ -250,16 +239,65 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
             end_is("server", edge.row.text("server")),
             text(edge.row.text("protocol"))
         );
-        let chain = blame::slow_chain(desk, &condition).await?;
-        if let Some(line) = chain_line(&chain) {
-            said.line(line);
+        chain = blame::slow_chain(desk, &condition).await?;
+    }
+    let to_blame = culprit(&chain).map(|step| step.service.clone());
+    said.line(headline(&verdicts, judged.len(), to_blame.as_deref()));
+    for (edge, verdict) in sick.iter().zip(&verdicts).take(MOST_EDGES) {
+        let server = edge.row.text("server");
+        let waits = chain.iter().any(|step| step.service == server) && to_blame.as_deref() != Some(server);
+        let waits_for = to_blame.as_deref().filter(|_| waits);
+        tell(&mut said, edge, Some(Judged { verdict, waits_for }));
+    }
+    if sick.len() > MOST_EDGES {
+        said.item(format!("and {} more that are slow or failing", sick.len() - MOST_EDGES));
+    }
+    if let Some(line) = chain_line(&chain) {
+        said.line(line);
+    }
+    if sick.iter().any(|edge| edge.heard.failed > 0) {
+        let causes = Causes::find(desk, desk.window).await?;
+        let roots: Vec<String> =
+            causes.roots().into_iter().take(2).map(super::failures::cause_told).collect();
+        if !roots.is_empty() {
+            said.line(format!("Behind the calls that failed: {}.", roots.join("; ")));
         }
     }
     overall(&mut said, &network);
     Ok(said)
 }
 
-fn headline(verdicts: &[(Verdict, Vec<String>)], sick: usize, all: usize) -> String {
+/// An edge's verdict with its reasons, and whom its server waits for where it is another's time.
+struct Judged<'a> {
+    verdict: &'a (Verdict, Vec<String>),
+    waits_for: Option<&'a str>,
+}
+
+/// The flows that carried each edge's calls. By the flows' ids: a flow has the name of its address alone, a call also
+/// one by the host that it asked for.
+async fn carriers(desk: &mut Desk) -> Result<Table, ToolError> {
+    desk.sql(format!(
+        "SELECT edge.client AS client, edge.server AS server, edge.protocol AS protocol, count(*) AS flows, \
+         sum(client_packets + server_packets) AS packets, \
+         sum(client_retransmissions + server_retransmissions) AS retransmissions, \
+         100.0 * CAST(sum(client_retransmissions + server_retransmissions) AS DOUBLE) / \
+         CAST(nullif(sum(client_packets + server_packets), 0) AS DOUBLE) AS retransmitted_pct, \
+         sum(zero_windows) AS zero_windows, {} AS handshake_p50_ms, {} AS rtt_p50_ms, \
+         count(*) FILTER (WHERE state = 'refused') AS refused, count(*) FILTER (WHERE state = 'reset') AS reset, \
+         count(*) FILTER (WHERE state = 'timed_out') AS timed_out, \
+         first_value(flows.flow_id ORDER BY client_retransmissions + server_retransmissions DESC) AS example \
+         FROM (SELECT DISTINCT client_workload AS client, server_workload AS server, protocol, flow_id FROM calls \
+         WHERE {}) AS edge JOIN flows ON flows.flow_id = edge.flow_id \
+         GROUP BY 1, 2, 3 ORDER BY packets DESC LIMIT 150",
+        percentile("handshake_ms", 0.5, "handshake_ms IS NOT NULL"),
+        percentile("rtt_p50_ms", 0.5, "rtt_p50_ms IS NOT NULL"),
+        within(desk.window)
+    ))
+    .await
+}
+
+fn headline(verdicts: &[(Verdict, Vec<String>)], all: usize, to_blame: Option<&str>) -> String {
+    let sick = verdicts.len();
     let n = |wanted: Verdict| verdicts.iter().filter(|(verdict, _)| *verdict == wanted).count();
     let (server, network, both, unknown) =
         (n(Verdict::Server), n(Verdict::Network), n(Verdict::Both), n(Verdict::Unknown));
@@ -280,15 +318,17 @@ fn headline(verdicts: &[(Verdict, Vec<String>)], sick: usize, all: usize) -> Str
         }
     }
     let parts = if parts.is_empty() { String::new() } else { format!(" ({})", listed(&parts)) };
+    let to_blame =
+        to_blame.map(|service| format!(" The slowest wait for {}.", name(service))).unwrap_or_default();
     format!(
-        "{verdict}: of {}, {sick} {} slow or failing{parts}.",
+        "{verdict}: of {}, {sick} {} slow or failing{parts}.{to_blame}",
         count(all as u64, "edge"),
         if sick == 1 { "is" } else { "are" }
     )
 }
 
 /// An edge, its verdict and the numbers of both sides.
-fn tell(said: &mut Said, edge: &Edge<'_>, verdict: Option<&(Verdict, Vec<String>)>) {
+fn tell(said: &mut Said, edge: &Edge<'_>, judged: Option<Judged<'_>>) {
     let (row, heard, wire) = (&edge.row, &edge.heard, &edge.wire);
     let mut line = format!(
         "{} to {} ({}): ",
@@ -296,8 +336,12 @@ fn tell(said: &mut Said, edge: &Edge<'_>, verdict: Option<&(Verdict, Vec<String>
         name(row.text("server")),
         name(row.text("protocol"))
     );
-    if let Some((verdict, why)) = verdict {
-        line.push_str(&format!("{}, since {}. ", verdict_told(*verdict), listed(why)));
+    if let Some(Judged { verdict: (verdict, why), waits_for }) = judged {
+        line.push_str(&format!("{}, since {}", verdict_told(*verdict), listed(why)));
+        if let Some(other) = waits_for {
+            line.push_str(&format!(", and it waits for {} in turn", name(other)));
+        }
+        line.push_str(". ");
     }
     line.push_str(&format!(
         "{}, {} failed ({})",

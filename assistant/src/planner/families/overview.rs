@@ -28,8 +28,9 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     };
     let calls = row.count("calls");
     let mut line = format!(
-        "{} were heard{about}: {} ({}) failed, {} ended in a client error",
+        "{} {} heard{about}: {} ({}) failed, {} ended in a client error",
         count(calls, "call"),
+        if calls == 1 { "was" } else { "were" },
         row.count("failed"),
         percent(row.count("failed") as f64, calls as f64),
         row.count("client_errors"),
@@ -144,7 +145,7 @@ fn flows(said: &mut Said, evidence: &Evidence) {
     let mut odd = Vec::new();
     for row in table.iter() {
         if matches!(row.text("state"), "refused" | "reset" | "timed_out") && row.text("transport") == "tcp" {
-            odd.push(format!("{} {}", row.count("flows"), name(&row.text("state").replace('_', " "))));
+            odd.push(format!("{} {}", row.count("flows"), row.text("state").replace('_', " ")));
         }
     }
     let retransmitted: u64 = table.iter().map(|row| row.count("retransmissions")).sum();

@@ -102,7 +102,7 @@ pub(crate) async fn slowest(desk: &mut Desk, reading: &Reading) -> Result<Said, 
     };
     let chain = blame::slow_chain(desk, &group_condition(&condition, &first, by)).await?;
     let top = group_told(&first, by);
-    let culprit = chain.last().filter(|step| chain.len() > 1 && step.own_ms >= step.took_ms / 2.0);
+    let culprit = culprit(&chain).filter(|_| chain.len() > 1);
     let numbers =
         format!("p99 {}, p50 {}, n {}", ms_of(&first, "p99_ms"), ms_of(&first, "p50_ms"), first.count("n"));
     match culprit {
@@ -148,51 +148,52 @@ fn group_condition(condition: &str, row: &Row<'_>, by: By) -> String {
 /// Where the time of a chain of calls went; `None` for an empty one.
 pub(crate) fn chain_line(chain: &[Step]) -> Option<String> {
     let first = chain.first()?;
-    let mut sentences = Vec::new();
-    for (place, step) in chain.iter().enumerate() {
-        let who = format!("{}'s", name(&step.service));
-        let many = if step.sampled == 1 {
-            format!("{who} slowest call took {}", ms(step.took_ms))
-        } else {
-            format!("{who} {} slowest calls took {} on average", step.sampled, ms(step.took_ms))
-        };
-        let many = if place == 0 {
-            many
-        } else {
-            many.replacen(" slowest call", " call", 1).replacen("calls took", "calls in these took", 1)
-        };
-        let example = cite(&step.example);
-        let waits = step.own_ms < step.took_ms / 2.0;
-        match &step.waited {
-            Some(waited) if waits => sentences.push(format!(
-                "{many}{example}, of which {} ({}) passed while it waited for {} (in {} of {}){}, and {} was its own time.",
-                ms(waited.ms),
-                percent(waited.ms, step.took_ms),
-                waited.place.told(),
-                waited.calls,
-                step.sampled,
-                cite(&waited.example),
-                ms(step.own_ms)
-            )),
-            Some(waited) => sentences.push(format!(
-                "{many}{example}; {} ({}) of that was its own time, the rest mostly waiting for {}.",
-                ms(step.own_ms),
-                percent(step.own_ms, step.took_ms),
-                waited.place.told()
-            )),
-            None => sentences.push(format!("{many}{example}, all of it its own time: it was not heard to call anybody meanwhile.")),
-        }
-    }
-    let last = chain.last()?;
-    let to_blame = last.own_ms >= last.took_ms / 2.0;
-    if to_blame && chain.len() > 1 {
+    let mut sentences: Vec<String> =
+        chain.iter().enumerate().map(|(place, step)| step_line(step, place == 0)).collect();
+    if let Some(culprit) = culprit(chain).filter(|_| chain.len() > 1) {
         sentences.push(format!(
             "To blame first: {}, whose own time it is that {} waits for.",
-            name(&last.service),
+            name(&culprit.service),
             name(&first.service)
         ));
     }
     Some(sentences.join(" "))
+}
+
+/// Whose own time the slow calls of a chain mostly are, where that can be told.
+pub(crate) fn culprit(chain: &[Step]) -> Option<&Step> {
+    chain.last().filter(|step| step.own_ms >= step.took_ms / 2.0)
+}
+
+fn step_line(step: &Step, is_first: bool) -> String {
+    let who = name(&step.service);
+    let what = match (step.sampled, is_first) {
+        (1, true) => format!("The slowest call to {who} took"),
+        (1, false) => format!("The call to {who} among these took"),
+        (n, true) => format!("The {n} slowest calls to {who} took, on average,"),
+        (n, false) => format!("The {n} calls to {who} among these took, on average,"),
+    };
+    let took = format!("{what} {}{}", ms(step.took_ms), cite(&step.example));
+    let waits = step.own_ms < step.took_ms / 2.0;
+    match &step.waited {
+        Some(waited) if waits => format!(
+            "{took}: {} ({}) passed while {who} waited for {} (in {} of {}){}, {} was its own time.",
+            ms(waited.ms),
+            percent(waited.ms, step.took_ms),
+            waited.place.told(),
+            waited.calls,
+            step.sampled,
+            cite(&waited.example),
+            ms(step.own_ms)
+        ),
+        Some(waited) => format!(
+            "{took}: {} ({}) of that was its own time, the rest mostly waiting for {}.",
+            ms(step.own_ms),
+            percent(step.own_ms, step.took_ms),
+            waited.place.told()
+        ),
+        None => format!("{took}, all of it its own time: it was not heard to call anybody meanwhile."),
+    }
 }
 
 pub(crate) async fn why(desk: &mut Desk, reading: &Reading) -> Result<Said, ToolError> {
@@ -233,7 +234,7 @@ pub(crate) async fn why(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     let evidence = desk
         .tool(
             "compare_windows",
-            json!({"window": desk.window_text(), "service": service, "limit": 5, "detail": "detailed"}),
+            json!({"window": desk.window_text(), "service": service, "limit": 50, "detail": "detailed"}),
         )
         .await?;
     if let Some(moment) = evidence.body["moment"].as_str() {

@@ -36,6 +36,11 @@ impl Resolve for ShopDns {
             if addresses.is_empty() {
                 return Err(format!("no such name: {}", name.as_str()).into());
             }
+            // One after the other, whatever order the server gives them in.
+            let mut addresses = addresses;
+            addresses.sort_unstable();
+            let turn = usize::from(id) % addresses.len();
+            addresses.rotate_left(turn);
             Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip.into(), 0))) as Addrs)
         })
     }

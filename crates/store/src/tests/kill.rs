@@ -245,16 +245,16 @@ async fn a_full_disk_is_told_and_nothing_is_lost_by_it() {
                 Err(error) => break error,
             }
             acknowledged += 1;
-            if acknowledged.is_multiple_of(2)
-                && let Err(error) = store.flush().await
-            {
-                assert!(matches!(error, StoreError::Full { .. }), "round {round}: {error:?}");
-                n_full += 1;
-            }
         };
         assert!(matches!(&refused, StoreError::Full { dir: told } if told == dir.path()), "{refused:?}");
         assert!(refused.to_string().starts_with("no space left in"), "{refused}");
         assert_eq!(n_whole(&store, acknowledged).await, acknowledged, "round {round}");
+        // Files do not fit either; the log keeps what they would hold.
+        faults.set_room(Some(random.below(8_000)));
+        if let Err(error) = store.flush().await {
+            assert!(matches!(error, StoreError::Full { .. }), "round {round}: {error:?}");
+            n_full += 1;
+        }
         // Room returns, and it goes on with the batch that was refused.
         faults.set_room(None);
         assert!(!store.append(numbered(acknowledged)).await.unwrap().duplicate);
@@ -265,7 +265,7 @@ async fn a_full_disk_is_told_and_nothing_is_lost_by_it() {
         }
         assert_eq!(n_whole(&store, acknowledged).await, acknowledged, "round {round}");
     }
-    assert!(n_full > 1, "files hardly met a full disk: {n_full} times");
+    assert!(n_full > 5, "files met a full disk {n_full} times only");
     faults.set_room(Some(0));
     // Closing on a full disk: the log keeps what is not in files.
     store.close().await;
