@@ -103,18 +103,23 @@ async fn slow_step(desk: &mut Desk, condition: &str) -> Result<Option<Step>, Too
          WHERE {condition} AND {TIMED} ORDER BY duration_ms DESC, call_id LIMIT {SAMPLED}"
     );
     let sampled = desk
-        .sql(format!("SELECT call_id, server_workload AS service, duration_ms FROM ({parents}) AS parents ORDER BY duration_ms DESC"))
+        .sql(format!(
+            "SELECT call_id, server_workload AS service, duration_ms FROM ({parents}) AS parents \
+            ORDER BY duration_ms DESC"
+        ))
         .await?;
     let Some(slowest) = sampled.first() else { return Ok(None) };
     let children = desk
         .sql(format!(
             "WITH parents AS ({parents}) \
-             SELECT parents.call_id AS parent, calls.call_id AS child, calls.server_workload AS service, calls.protocol AS protocol, \
+             SELECT parents.call_id AS parent, calls.call_id AS child, calls.server_workload AS service, \
+             calls.protocol AS protocol, \
              calls.operation AS operation, calls.endpoint AS endpoint, \
              CAST(calls.started_at AS BIGINT) - CAST(parents.started_at AS BIGINT) AS begins, \
              CAST(calls.observed_until AS BIGINT) - CAST(parents.started_at AS BIGINT) AS ends \
              FROM parents JOIN calls ON calls.client_workload = parents.server_workload \
-             WHERE calls.started_at >= parents.started_at AND calls.observed_until <= parents.observed_until \
+             WHERE calls.started_at >= parents.started_at AND calls.observed_until <= \
+             parents.observed_until \
              AND {} AND calls.kind <> 'connection' AND calls.call_id <> parents.call_id \
              AND (calls.trace_id IS NULL OR parents.trace_id IS NULL OR calls.trace_id = parents.trace_id) \
              ORDER BY ends - begins DESC LIMIT 150",
@@ -204,13 +209,15 @@ impl Causes {
     /// Looks at the failing calls of a window and at what failed meanwhile at their servers' hands.
     pub(crate) async fn find(desk: &mut Desk, window: Window) -> Result<Self, ToolError> {
         let parents = format!(
-            "SELECT call_id, server_workload, protocol, operation, endpoint, started_at, observed_until, trace_id FROM calls \
+            "SELECT call_id, server_workload, protocol, operation, endpoint, started_at, observed_until, \
+             trace_id FROM calls \
              WHERE {} AND failed AND kind <> 'connection' ORDER BY call_id DESC LIMIT {MOST_FAILING}",
             within(window)
         );
         let totals = desk
             .sql(format!(
-                "SELECT server_workload AS service, protocol, operation, endpoint, count(*) AS calls FROM ({parents}) AS parents GROUP BY 1, 2, 3, 4"
+                "SELECT server_workload AS service, protocol, operation, endpoint, count(*) AS calls FROM \
+                 ({parents}) AS parents GROUP BY 1, 2, 3, 4"
             ))
             .await?;
         if totals.is_empty() {
@@ -221,15 +228,22 @@ impl Causes {
         let found = desk
             .sql(format!(
                 "WITH parents AS ({parents}) \
-                 SELECT parents.server_workload AS service, parents.protocol AS protocol, parents.operation AS operation, \
-                 parents.endpoint AS endpoint, calls.server_workload AS to_service, calls.protocol AS to_protocol, \
-                 calls.operation AS to_operation, calls.endpoint AS to_endpoint, calls.status AS status, min(calls.error) AS error, \
-                 min(calls.target) AS target, count(DISTINCT parents.call_id) AS calls, min(calls.call_id) AS example \
+                 SELECT parents.server_workload AS service, parents.protocol AS protocol, \
+                 parents.operation AS operation, \
+                 parents.endpoint AS endpoint, calls.server_workload AS to_service, calls.protocol AS \
+                 to_protocol, \
+                 calls.operation AS to_operation, calls.endpoint AS to_endpoint, calls.status AS status, \
+                 min(calls.error) AS error, \
+                 min(calls.target) AS target, count(DISTINCT parents.call_id) AS calls, min(calls.call_id) \
+                 AS example \
                  FROM parents JOIN calls ON calls.client_workload = parents.server_workload \
-                 WHERE calls.started_at >= parents.started_at AND calls.started_at <= parents.observed_until AND {} \
-                 AND (calls.failed OR (calls.protocol = 'dns' AND calls.outcome = 'client_error' AND NOT array_has(calls.notes, 'search_suffix'))) \
+                 WHERE calls.started_at >= parents.started_at AND calls.started_at <= \
+                 parents.observed_until AND {} \
+                 AND (calls.failed OR (calls.protocol = 'dns' AND calls.outcome = 'client_error' AND NOT \
+                 array_has(calls.notes, 'search_suffix'))) \
                  AND calls.call_id <> parents.call_id \
-                 AND (calls.trace_id IS NULL OR parents.trace_id IS NULL OR calls.trace_id = parents.trace_id) \
+                 AND (calls.trace_id IS NULL OR parents.trace_id IS NULL OR calls.trace_id = \
+                 parents.trace_id) \
                  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9 ORDER BY calls DESC LIMIT 100",
                 within_at("calls.started_at", window),
             ))

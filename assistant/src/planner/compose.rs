@@ -51,8 +51,7 @@ pub(crate) fn plain(text: &str, most: usize) -> String {
             '[' => '(',
             ']' => ')',
             '`' | '"' => '\'',
-            // Marks that turn the direction of writing hide what a text says.
-            letter if letter.is_control() || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => ' ',
+            letter if letter.is_control() || hides(letter) => ' ',
             letter => letter,
         });
     }
@@ -66,6 +65,11 @@ pub(crate) fn plain(text: &str, most: usize) -> String {
         }
     }
     masked
+}
+
+/// Whether it is a mark that is not seen, or that turns the direction of writing: it hides what a text says.
+fn hides(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A captured text, marked as one: `GET /orders`.
@@ -240,6 +244,10 @@ mod tests {
             [count(1, "query"), count(2, "DNS query"), count(0, "call")],
             ["1 query", "2 DNS queries", "0 calls"]
         );
-        assert_eq!(moment(Timestamp::from_parts(1_795_492_860, 610_000_000)), "2026-11-24 04:01:00.610 UTC");
+        assert_eq!(
+            moment(Timestamp::from_parts(1_795_492_860, 610_000_000)),
+            "2026-11-24 04:01:00.610 \
+            UTC"
+        );
     }
 }

@@ -202,7 +202,8 @@ fn unheard_protocol(desk: &Desk, reading: &Reading) -> Option<Said> {
     let heard: Vec<String> = desk.names.protocols.iter().map(|heard| name(heard)).collect();
     let mut said = Said::new(format!("a question about {protocol}, which was not heard"));
     said.line(format!(
-        "No {protocol} traffic was ever heard in this data set, nor is a service called so, so 0 calls fit. Heard were {}.",
+        "No {protocol} traffic was ever heard in this data set, nor is a service called so, so 0 calls \
+         fit. Heard were {}.",
         if heard.is_empty() { "none".to_owned() } else { listed(&heard) }
     ));
     Some(said)
@@ -249,7 +250,11 @@ async fn unknown_endpoint(desk: &mut Desk, reading: &Reading) -> Result<Option<S
         let alike = nearest(&path, endpoints.iter().map(|known| known.endpoint.as_str()));
         endpoints.iter().filter(|known| alike.contains(&known.endpoint.as_str())).for_each(&mut offer);
     }
-    let mut said = Said::new(format!("a question about the endpoint {}, which is not known", quoted(&told)));
+    let mut said = Said::new(format!(
+        "a question about the endpoint {}, which is not \
+        known",
+        quoted(&told)
+    ));
     let mut text = format!("No call of {} was ever seen in this data set, so 0 calls fit.", quoted(&told));
     if !near.is_empty() {
         let near: Vec<String> = near.iter().map(|near| quoted(near)).collect();

@@ -79,7 +79,10 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     let moment = fact("moment");
     let mut said = Said::new(match reading.slots.when.as_slice() {
         [] => {
-            format!("what is other{about} after the moment at which calls changed most, which is looked for")
+            format!(
+                "what is other{about} after the moment at which calls changed most, which is looked \
+                for"
+            )
         }
         _ => format!("what is other{about} between the two spans of time"),
     });
@@ -91,7 +94,10 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
             plain(&fact("what"), 160)
         ));
     } else if reading.slots.when.is_empty() || fact("compared").starts_with("no clear") {
-        said.line("No clear moment of change was found: neither failures nor latency of any endpoint differ beyond chance.");
+        said.line(
+            "No clear moment of change was found: neither failures nor latency of any endpoint \
+            differ beyond chance.",
+        );
         said.line("So the first half of the window is compared with the second.");
     }
     let (before, after) = (span_told(&fact("before")), span_told(&fact("after")));
@@ -199,8 +205,11 @@ fn one_change(row: &Row<'_>) -> String {
             bad("after"),
             percent(bad("after") as f64, after as f64)
         )),
-        "new" | "new, failing" => line
-            .push_str(&format!(", {after} calls after and none before, {} of them went wrong", bad("after"))),
+        "new" | "new, failing" => line.push_str(&format!(
+            ", {after} calls after and none before, {} of them went \
+                wrong",
+            bad("after")
+        )),
         _ => line.push_str(&format!(", {before} calls before and {after} after")),
     }
     line.push_str(&cite(row.text("example")));
@@ -239,7 +248,15 @@ fn instances(said: &mut Said, evidence: &Evidence) {
     said.line("Instances that fail after it, or are new:");
     for row in table.iter().take(MOST_INSTANCES) {
         let version = row.text("version");
-        let version = if version.is_empty() { String::new() } else { format!(" version {}", name(version)) };
+        let version = if version.is_empty() {
+            String::new()
+        } else {
+            format!(
+                " version \
+            {}",
+                name(version)
+            )
+        };
         let id = if row.text("failed_example").is_empty() {
             row.text("example")
         } else {
@@ -302,11 +319,19 @@ pub(crate) async fn started(desk: &mut Desk, reading: &Reading) -> Result<Said, 
     let mut said = Said::new(format!("the moment at which calls{about} changed most"));
     let service = subject(reading);
     let evidence = desk
-        .tool("compare_windows", json!({"window": desk.window_text(), "service": service, "limit": MOST_CHANGES, "detail": "detailed"}))
+        .tool(
+            "compare_windows",
+            json!({
+                "window": desk.window_text(), "service": service, "limit": MOST_CHANGES, "detail": "detailed",
+            }),
+        )
         .await?;
     let fact = |name: &str| evidence.body[name].as_str().unwrap_or("").to_owned();
     if fact("moment").is_empty() {
-        said.line(format!("No moment was found at which failures or latency{about} changed beyond chance."));
+        said.line(format!(
+            "No moment was found at which failures or latency{about} changed beyond \
+            chance."
+        ));
         changed(&mut said, &evidence, false);
         return Ok(said);
     }

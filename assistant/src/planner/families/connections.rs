@@ -26,7 +26,8 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     let condition = conditions::flows(desk, &slots);
     let states = desk
         .sql(format!(
-            "SELECT state, count(*) AS flows, min(flow_id) AS example FROM flows WHERE {condition} AND transport = 'tcp' GROUP BY 1 ORDER BY flows DESC LIMIT 10"
+            "SELECT state, count(*) AS flows, min(flow_id) AS example FROM flows WHERE {condition} AND \
+             transport = 'tcp' GROUP BY 1 ORDER BY flows DESC LIMIT 10"
         ))
         .await?;
     let flows: u64 = states.iter().map(|row| row.count("flows")).sum();
@@ -52,9 +53,12 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
         let list: Vec<String> = wanted.iter().map(|state| format!("'{state}'")).collect();
         let found = desk
             .sql(format!(
-                "SELECT client_workload AS client, server_workload AS server, server_ip AS address, server_port AS port, state, min(closed_by) AS closed_by, \
-                 count(*) AS flows, count(*) FILTER (WHERE server_packets = 0) AS unanswered, min(flow_id) AS example FROM flows \
-                 WHERE {condition} AND transport = 'tcp' AND state IN ({}) GROUP BY 1, 2, 3, 4, 5 ORDER BY flows DESC LIMIT {MOST}",
+                "SELECT client_workload AS client, server_workload AS server, server_ip AS address, \
+                 server_port AS port, state, min(closed_by) AS closed_by, \
+                 count(*) AS flows, count(*) FILTER (WHERE server_packets = 0) AS unanswered, min(flow_id) \
+                 AS example FROM flows \
+                 WHERE {condition} AND transport = 'tcp' AND state IN ({}) GROUP BY 1, 2, 3, 4, 5 ORDER BY \
+                 flows DESC LIMIT {MOST}",
                 list.join(", ")
             ))
             .await?;
@@ -94,8 +98,10 @@ async fn unanswered(desk: &mut Desk, said: &mut Said, slots: &Slots) -> Result<(
     let condition = conditions::calls(desk, slots, SubjectIs::Either);
     let found = desk
         .sql(format!(
-            "SELECT client_workload AS client, server_workload AS server, protocol, operation, endpoint, outcome, min(error) AS error, count(*) AS calls, \
-             min(call_id) AS example FROM calls WHERE {condition} AND (outcome IN ('no_response', 'aborted') OR (kind = 'connection' AND failed)) \
+            "SELECT client_workload AS client, server_workload AS server, protocol, operation, endpoint, \
+             outcome, min(error) AS error, count(*) AS calls, \
+             min(call_id) AS example FROM calls WHERE {condition} AND (outcome IN ('no_response', \
+             'aborted') OR (kind = 'connection' AND failed)) \
              GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY calls DESC LIMIT {MOST}"
         ))
         .await?;
@@ -126,13 +132,19 @@ pub(crate) async fn ping(desk: &mut Desk, reading: &Reading) -> Result<Said, Too
     let slots = Slots { endpoint: None, status: None, protocol: None, ..reading.slots.clone() };
     let about = conditions::told(&slots);
     let mut said = Said::new(format!("ICMP{about}: echoes, their answers, and errors"));
-    let condition =
-        format!("{} AND protocol IN ('icmp', 'icmpv6')", conditions::calls(desk, &slots, SubjectIs::Either));
+    let condition = format!(
+        "{} AND protocol IN ('icmp', \
+            'icmpv6')",
+        conditions::calls(desk, &slots, SubjectIs::Either)
+    );
     let found = desk
         .sql(format!(
-            "SELECT client_workload AS client, server_workload AS server, operation, count(*) AS calls, count(duration_ms) AS answered, \
-             count(*) FILTER (WHERE outcome = 'no_response') AS unanswered, min(status) AS status, min(error) AS error, {} AS p50_ms, max(duration_ms) AS longest_ms, \
-             min(call_id) AS example, min(call_id) FILTER (WHERE outcome = 'no_response') AS silent_example FROM calls WHERE {condition} \
+            "SELECT client_workload AS client, server_workload AS server, operation, count(*) AS calls, \
+             count(duration_ms) AS answered, \
+             count(*) FILTER (WHERE outcome = 'no_response') AS unanswered, min(status) AS status, \
+             min(error) AS error, {} AS p50_ms, max(duration_ms) AS longest_ms, \
+             min(call_id) AS example, min(call_id) FILTER (WHERE outcome = 'no_response') AS \
+             silent_example FROM calls WHERE {condition} \
              GROUP BY 1, 2, 3 ORDER BY unanswered DESC, calls DESC LIMIT 12",
             percentile("duration_ms", 0.5, "duration_ms IS NOT NULL")
         ))

@@ -37,7 +37,12 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     let by = dimension(reading);
     let by_told = by.map(|by| format!(", by {}", by.told())).unwrap_or_default();
     let rate = reading.has(Cue::Rate);
-    let what = if rate { "the share of calls that failed among those" } else { "how many calls there were" };
+    let what = if rate {
+        "the share of calls that failed among those"
+    } else {
+        "how many calls there \
+        were"
+    };
     let mut said = Said::new(format!("{what}{about}{by_told}"));
     // A share is one of all calls, whatever status is asked for.
     let all = Slots { status: None, outcome: None, ..slots.clone() };
@@ -98,7 +103,8 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
 }
 
 const COUNTED: &str = "count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, \
-                       count(*) FILTER (WHERE outcome = 'client_error') AS client_errors, count(*) FILTER (WHERE outcome = 'ok') AS ok";
+                       count(*) FILTER (WHERE outcome = 'client_error') AS client_errors, count(*) FILTER \
+                       (WHERE outcome = 'ok') AS ok";
 
 async fn grouped(desk: &mut Desk, condition: &str, by: By, limit: usize) -> Result<Table, ToolError> {
     let columns: Vec<String> =
@@ -106,7 +112,8 @@ async fn grouped(desk: &mut Desk, condition: &str, by: By, limit: usize) -> Resu
     let places: Vec<String> = (1..=columns.len()).map(|place| place.to_string()).collect();
     let protocol = if by == By::Endpoint { ", min(protocol) AS protocol" } else { "" };
     desk.sql(format!(
-        "SELECT {}, {COUNTED}{protocol}, min(call_id) AS example, min(call_id) FILTER (WHERE failed) AS failed_example FROM calls \
+        "SELECT {}, {COUNTED}{protocol}, min(call_id) AS example, min(call_id) FILTER (WHERE failed) AS \
+         failed_example FROM calls \
          WHERE {condition} GROUP BY {} ORDER BY calls DESC LIMIT {limit}",
         columns.join(", "),
         places.join(", ")
@@ -161,10 +168,11 @@ pub(crate) async fn calls(desk: &mut Desk, reading: &Reading) -> Result<Said, To
         // The tool filters one direction and one path; the totals of both are asked by SQL.
         return run(desk, reading).await;
     }
+    let endpoint = slots.endpoint.as_ref().filter(|asked| !asked.paths.is_empty()).map(|asked| asked.told());
     let arguments = json!({
-        "window": desk.window_text(), "service": slots.subject, "caller": slots.caller, "callee": slots.callee, "host": slots.host,
-        "protocol": slots.protocol, "status": slots.status, "outcome": slots.outcome, "min_duration_ms": slots.at_least_ms,
-        "endpoint": slots.endpoint.as_ref().filter(|asked| !asked.paths.is_empty()).map(|asked| asked.told()), "limit": limit,
+        "window": desk.window_text(), "service": slots.subject, "caller": slots.caller,
+        "callee": slots.callee, "host": slots.host, "protocol": slots.protocol, "status": slots.status,
+        "outcome": slots.outcome, "min_duration_ms": slots.at_least_ms, "endpoint": endpoint, "limit": limit,
     });
     let evidence = desk.tool("search_calls", arguments).await?;
     let totals = table(&evidence, "totals");

@@ -30,8 +30,10 @@ pub(crate) async fn run(desk: &mut Desk, _reading: &Reading) -> Result<Said, Too
     }
     let flows = desk
         .sql(format!(
-            "SELECT count(*) AS flows, count(*) FILTER (WHERE state = 'mid_stream') AS mid_stream, sum(missing_bytes) AS missing, \
-             count(*) FILTER (WHERE missing_bytes > 0) AS with_gaps, min(flow_id) FILTER (WHERE state = 'mid_stream') AS mid_example, \
+            "SELECT count(*) AS flows, count(*) FILTER (WHERE state = 'mid_stream') AS mid_stream, \
+             sum(missing_bytes) AS missing, \
+             count(*) FILTER (WHERE missing_bytes > 0) AS with_gaps, min(flow_id) FILTER (WHERE state = \
+             'mid_stream') AS mid_example, \
              min(flow_id) FILTER (WHERE missing_bytes > 0) AS gap_example FROM flows WHERE {}",
             alive_within(desk.window)
         ))
@@ -49,7 +51,8 @@ pub(crate) async fn run(desk: &mut Desk, _reading: &Reading) -> Result<Said, Too
     }
     let calls = desk
         .sql(format!(
-            "SELECT count(*) AS calls, count(*) FILTER (WHERE encrypted AND protocol IN ('tls', 'tcp')) AS opaque, \
+            "SELECT count(*) AS calls, count(*) FILTER (WHERE encrypted AND protocol IN ('tls', 'tcp')) AS \
+             opaque, \
              count(*) FILTER (WHERE array_has(notes, 'gap')) AS with_gaps, \
              count(*) FILTER (WHERE array_has(notes, 'mid_stream')) AS mid_stream, \
              count(*) FILTER (WHERE kind = 'connection') AS unread, \
@@ -60,7 +63,8 @@ pub(crate) async fn run(desk: &mut Desk, _reading: &Reading) -> Result<Said, Too
         .await?;
     if let Some(row) = calls.first() {
         said.line(format!(
-            "Of {}, {} have gaps{}; {} are connections whose content was not understood or that carried none{}; {} are TLS whose content cannot be read.",
+            "Of {}, {} have gaps{}; {} are connections whose content was not understood or that carried \
+             none{}; {} are TLS whose content cannot be read.",
             count(row.count("calls"), "call"),
             row.count("with_gaps"),
             cite(row.text("gap_example")),

@@ -37,9 +37,12 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     let condition = asked(desk, slots);
     let totals = desk
         .sql(format!(
-            "SELECT count(*) AS calls, count(*) FILTER (WHERE {BAD}) AS bad, count(*) FILTER (WHERE status = 'NXDOMAIN') AS nxdomain, \
-             count(*) FILTER (WHERE outcome = 'no_response') AS unanswered, count(DISTINCT target) AS names, count(duration_ms) AS timed, \
-             {} AS p50_ms, {} AS p99_ms, first_value(call_id ORDER BY duration_ms DESC NULLS LAST) AS slowest FROM calls WHERE {condition}",
+            "SELECT count(*) AS calls, count(*) FILTER (WHERE {BAD}) AS bad, count(*) FILTER (WHERE status \
+             = 'NXDOMAIN') AS nxdomain, \
+             count(*) FILTER (WHERE outcome = 'no_response') AS unanswered, count(DISTINCT target) AS \
+             names, count(duration_ms) AS timed, \
+             {} AS p50_ms, {} AS p99_ms, first_value(call_id ORDER BY duration_ms DESC NULLS LAST) AS \
+             slowest FROM calls WHERE {condition}",
             percentile("duration_ms", 0.5, "duration_ms IS NOT NULL"),
             percentile("duration_ms", 0.99, "duration_ms IS NOT NULL")
         ))
@@ -75,8 +78,10 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     if !only_failures {
         let names = desk
             .sql(format!(
-                "SELECT target AS name, count(*) AS calls, count(DISTINCT client_workload) AS askers, min(client_workload) AS client, \
-                 {} AS p99_ms, min(call_id) AS example FROM calls WHERE {condition} GROUP BY 1 ORDER BY calls DESC, name LIMIT {}",
+                "SELECT target AS name, count(*) AS calls, count(DISTINCT client_workload) AS askers, \
+                 min(client_workload) AS client, \
+                 {} AS p99_ms, min(call_id) AS example FROM calls WHERE {condition} GROUP BY 1 ORDER BY \
+                 calls DESC, name LIMIT {}",
                 percentile("duration_ms", 0.99, "duration_ms IS NOT NULL"),
                 slots.limit.unwrap_or(DEFAULT_ROWS)
             ))
@@ -109,10 +114,12 @@ pub(super) async fn failed_names(
     let condition = asked(desk, slots);
     let found = desk
         .sql(format!(
-            "SELECT target AS name, status, outcome, count(*) AS failures, count(DISTINCT client_workload) AS askers, \
+            "SELECT target AS name, status, outcome, count(*) AS failures, count(DISTINCT client_workload) \
+             AS askers, \
              min(client_workload) AS client, min(call_id) AS example, max(call_id) AS latest, \
              count(*) FILTER (WHERE array_has(notes, 'search_suffix')) AS by_suffix \
-             FROM calls WHERE {condition} AND {BAD} GROUP BY 1, 2, 3 ORDER BY failures - by_suffix DESC, failures DESC LIMIT 60"
+             FROM calls WHERE {condition} AND {BAD} GROUP BY 1, 2, 3 ORDER BY failures - by_suffix DESC, \
+             failures DESC LIMIT 60"
         ))
         .await?;
     if found.is_empty() {
@@ -145,7 +152,11 @@ pub(super) async fn failed_names(
         said.item(format!("and {}: {}", count((real.len() - limit) as u64, "other name"), listed(&more)));
     }
     if by_suffix > 0 {
-        said.line(format!("{} were tries with a search suffix, which are harmless and not counted above as names of their own.", count(by_suffix, "failed query")));
+        said.line(format!(
+            "{} were tries with a search suffix, which are harmless and not counted above as \
+            names of their own.",
+            count(by_suffix, "failed query")
+        ));
     }
     Ok(())
 }

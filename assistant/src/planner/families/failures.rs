@@ -24,7 +24,8 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     let totals = desk
         .sql(format!(
             "SELECT count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, \
-             count(*) FILTER (WHERE outcome = 'client_error' AND protocol <> 'dns') AS client_errors FROM calls WHERE {asked}"
+             count(*) FILTER (WHERE outcome = 'client_error' AND protocol <> 'dns') AS client_errors FROM \
+             calls WHERE {asked}"
         ))
         .await?;
     let (calls, failed, client_errors) = totals
@@ -65,9 +66,12 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
 async fn groups(desk: &mut Desk, said: &mut Said, asked: &str) -> Result<(), ToolError> {
     let groups = desk
         .sql(format!(
-            "SELECT server_workload AS service, protocol, operation, endpoint, status, outcome, count(*) AS failed, min(error) AS error, \
-             count(DISTINCT client_workload) AS callers, min(client_workload) AS caller, min(call_id) AS example, max(call_id) AS latest \
-             FROM calls WHERE {asked} AND failed GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY failed DESC, service, endpoint LIMIT {}",
+            "SELECT server_workload AS service, protocol, operation, endpoint, status, outcome, count(*) \
+             AS failed, min(error) AS error, \
+             count(DISTINCT client_workload) AS callers, min(client_workload) AS caller, min(call_id) AS \
+             example, max(call_id) AS latest \
+             FROM calls WHERE {asked} AND failed GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY failed DESC, service, \
+             endpoint LIMIT {}",
             MOST_GROUPS + 1
         ))
         .await?;
@@ -151,7 +155,13 @@ pub(super) fn cause_told(cause: &Cause) -> String {
         }
         told
     };
-    told.push_str(&format!(" in {} of {} of these looked at{}", cause.calls, cause.of, cite(&cause.example)));
+    told.push_str(&format!(
+        " in {} of {} of these looked \
+        at{}",
+        cause.calls,
+        cause.of,
+        cite(&cause.example)
+    ));
     told
 }
 
@@ -170,8 +180,10 @@ async fn suspect(desk: &mut Desk, said: &mut Said, root: &Place, causes: &Causes
     };
     let instances = desk
         .sql(format!(
-            "SELECT server_version AS version, server_ip AS address, count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, \
-             min(call_id) FILTER (WHERE failed) AS example FROM calls WHERE {} AND {} AND protocol = {} AND operation = {} AND endpoint = {} \
+            "SELECT server_version AS version, server_ip AS address, count(*) AS calls, count(*) FILTER \
+             (WHERE failed) AS failed, \
+             min(call_id) FILTER (WHERE failed) AS example FROM calls WHERE {} AND {} AND protocol = {} \
+             AND operation = {} AND endpoint = {} \
              GROUP BY 1, 2 ORDER BY failed DESC, calls DESC LIMIT 6",
             conditions::within(desk.window),
             end_is("server", &root.service),
@@ -224,8 +236,10 @@ async fn apart(desk: &mut Desk, said: &mut Said, asked: &str, client_errors: u64
     }
     let groups = desk
         .sql(format!(
-            "SELECT server_workload AS service, protocol, operation, endpoint, status, count(*) AS calls, min(client_workload) AS caller, \
-             min(call_id) AS example FROM calls WHERE {asked} AND outcome = 'client_error' AND protocol <> 'dns' \
+            "SELECT server_workload AS service, protocol, operation, endpoint, status, count(*) AS calls, \
+             min(client_workload) AS caller, \
+             min(call_id) AS example FROM calls WHERE {asked} AND outcome = 'client_error' AND protocol <> \
+             'dns' \
              GROUP BY 1, 2, 3, 4, 5 ORDER BY calls DESC LIMIT 4"
         ))
         .await?;

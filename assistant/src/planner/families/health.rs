@@ -23,9 +23,12 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     let condition = conditions::calls(desk, &slots, SubjectIs::Server);
     let found = desk
         .sql(format!(
-            "SELECT count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, count(*) FILTER (WHERE outcome = 'client_error') AS client_errors, \
-             count(*) FILTER (WHERE outcome = 'ok') AS ok, count(*) FILTER (WHERE {TIMED}) AS n, {} AS p50_ms, {} AS p99_ms, \
-             max(call_id) FILTER (WHERE outcome = 'ok') AS latest_ok, max(call_id) FILTER (WHERE failed) AS latest_failed, \
+            "SELECT count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, count(*) FILTER (WHERE \
+             outcome = 'client_error') AS client_errors, \
+             count(*) FILTER (WHERE outcome = 'ok') AS ok, count(*) FILTER (WHERE {TIMED}) AS n, {} AS \
+             p50_ms, {} AS p99_ms, \
+             max(call_id) FILTER (WHERE outcome = 'ok') AS latest_ok, max(call_id) FILTER (WHERE failed) \
+             AS latest_failed, \
              max(started_at) FILTER (WHERE outcome = 'ok') AS ok_at FROM calls WHERE {condition}",
             percentile("duration_ms", 0.5, TIMED),
             percentile("duration_ms", 0.99, TIMED)
@@ -103,9 +106,11 @@ async fn connections(desk: &mut Desk, said: &mut Said, slots: &Slots) -> Result<
     let condition = conditions::flows(desk, &to);
     let found = desk
         .sql(format!(
-            "SELECT count(*) AS flows, count(*) FILTER (WHERE state = 'refused') AS refused, count(*) FILTER (WHERE state = 'reset') AS reset, \
+            "SELECT count(*) AS flows, count(*) FILTER (WHERE state = 'refused') AS refused, count(*) \
+             FILTER (WHERE state = 'reset') AS reset, \
              count(*) FILTER (WHERE state = 'timed_out' AND server_packets = 0) AS silent, \
-             min(flow_id) FILTER (WHERE state IN ('refused', 'reset', 'timed_out')) AS example FROM flows WHERE {condition} AND transport = 'tcp'"
+             min(flow_id) FILTER (WHERE state IN ('refused', 'reset', 'timed_out')) AS example FROM flows \
+             WHERE {condition} AND transport = 'tcp'"
         ))
         .await?;
     if let Some(row) =

@@ -71,9 +71,14 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     }
     let columns: Vec<String> =
         statistics.iter().map(|(_, sql, column)| format!("{sql} AS {column}")).collect();
-    let extremes = "first_value(call_id ORDER BY duration_ms DESC) AS slowest, first_value(call_id ORDER BY duration_ms ASC) AS fastest";
+    let extremes = "first_value(call_id ORDER BY duration_ms DESC) AS slowest, first_value(call_id ORDER \
+        BY duration_ms ASC) AS fastest";
     let whole = desk
-        .sql(format!("SELECT count(*) AS n, {}, {extremes} FROM calls WHERE {condition}", columns.join(", ")))
+        .sql(format!(
+            "SELECT count(*) AS n, {}, {extremes} FROM calls WHERE \
+            {condition}",
+            columns.join(", ")
+        ))
         .await?;
     let Some(row) = whole.first().filter(|row| row.count("n") > 0) else {
         said.line(format!(
@@ -96,7 +101,8 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
         let limit = slots.limit.unwrap_or(DEFAULT_ROWS);
         let groups = desk
             .sql(format!(
-                "SELECT {}, count(*) AS n, {}, {extremes} FROM calls WHERE {condition} GROUP BY {} ORDER BY stat0_ms DESC LIMIT {}",
+                "SELECT {}, count(*) AS n, {}, {extremes} FROM calls WHERE {condition} GROUP BY {} ORDER \
+                 BY stat0_ms DESC LIMIT {}",
                 dimensions.join(", "),
                 columns.join(", "),
                 places.join(", "),
@@ -118,7 +124,10 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     } else if let Some(endpoint) = &slots.endpoint {
         // Several services may have it: say which, so that nobody takes one for another.
         let servers = desk
-            .sql(format!("SELECT server_workload AS service, count(*) AS n FROM calls WHERE {condition} GROUP BY 1 ORDER BY n DESC LIMIT 5"))
+            .sql(format!(
+                "SELECT server_workload AS service, count(*) AS n FROM calls WHERE {condition} \
+                GROUP BY 1 ORDER BY n DESC LIMIT 5"
+            ))
             .await?;
         let told: Vec<String> = servers
             .iter()

@@ -15,14 +15,16 @@ pub(crate) async fn services(desk: &mut Desk, reading: &Reading) -> Result<Said,
     let mut said = Said::new("the services that were heard, busiest first");
     let servers = desk
         .sql(format!(
-            "SELECT server_workload AS service, count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, min(call_id) AS example FROM calls \
+            "SELECT server_workload AS service, count(*) AS calls, count(*) FILTER (WHERE failed) AS \
+             failed, min(call_id) AS example FROM calls \
              WHERE {} GROUP BY 1 ORDER BY calls DESC LIMIT 150",
             within(desk.window)
         ))
         .await?;
     let clients = desk
         .sql(format!(
-            "SELECT client_workload AS service, count(*) AS calls, min(call_id) AS example FROM calls WHERE {} GROUP BY 1 ORDER BY calls DESC LIMIT 150",
+            "SELECT client_workload AS service, count(*) AS calls, min(call_id) AS example FROM calls \
+             WHERE {} GROUP BY 1 ORDER BY calls DESC LIMIT 150",
             within(desk.window)
         ))
         .await?;
@@ -82,8 +84,10 @@ pub(crate) async fn endpoints(desk: &mut Desk, reading: &Reading) -> Result<Said
     let limit = slots.limit.unwrap_or(MOST);
     let found = desk
         .sql(format!(
-            "SELECT server_workload AS service, protocol, operation, endpoint, count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, \
-             count(*) FILTER (WHERE {TIMED}) AS n, {} AS p50_ms, {} AS p99_ms, min(call_id) AS example FROM calls WHERE {condition} \
+            "SELECT server_workload AS service, protocol, operation, endpoint, count(*) AS calls, count(*) \
+             FILTER (WHERE failed) AS failed, \
+             count(*) FILTER (WHERE {TIMED}) AS n, {} AS p50_ms, {} AS p99_ms, min(call_id) AS example \
+             FROM calls WHERE {condition} \
              GROUP BY 1, 2, 3, 4 ORDER BY calls DESC LIMIT {}",
             percentile("duration_ms", 0.5, TIMED),
             percentile("duration_ms", 0.99, TIMED),
@@ -122,7 +126,8 @@ pub(crate) async fn hosts(desk: &mut Desk, reading: &Reading) -> Result<Said, To
     let condition = conditions::calls(desk, slots, SubjectIs::Either);
     let found = desk
         .sql(format!(
-            "SELECT host, count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, min(server_workload) AS service, min(call_id) AS example FROM calls \
+            "SELECT host, count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, \
+             min(server_workload) AS service, min(call_id) AS example FROM calls \
              WHERE {condition} AND host IS NOT NULL GROUP BY 1 ORDER BY calls DESC LIMIT {MOST}"
         ))
         .await?;

@@ -131,9 +131,18 @@ fn judge(heard: &Heard, wire: &Wire) -> (Verdict, Vec<String>) {
         server.push(if wire.flows == 0 {
             "no flow of this edge is known yet, so the network's share cannot be told".to_owned()
         } else if round_trip.is_none() {
-            "no round trip was seen on its flows (they were under way before the capture), so the network's share cannot be told".to_owned()
+            "no round trip was seen on its flows (they were under way before the capture), so the \
+             network's share cannot be told"
+                .to_owned()
         } else {
-            format!("{} without an answer, while the network shows no losses", count(heard.failed, "failed call"))
+            format!(
+                "{} without an answer, while the network shows no losses",
+                count(
+                    heard.failed,
+                    "failed \
+                call"
+                )
+            )
         });
     }
     server.extend(network);
@@ -190,17 +199,21 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     let slots = &reading.slots;
     let about = conditions::told(slots);
     let mut said = Said::new(format!(
-        "whether slow and failing calls{about} are the network's or the server's doing: time to first byte and failures against round trips and retransmissions"
+        "whether slow and failing calls{about} are the network's or the server's doing: time to first byte \
+         and failures against round trips and retransmissions"
     ));
     let arguments = json!({
-        "window": desk.window_text(), "service": slots.subject, "caller": slots.caller, "callee": slots.callee, "limit": 60, "detail": "detailed",
+        "window": desk.window_text(), "service": slots.subject, "caller": slots.caller, "callee": slots.callee,
+        "limit": 60, "detail": "detailed",
     });
     let evidence = desk.tool("get_service_map", arguments).await?;
     let (edges, network) = (table(&evidence, "edges"), table(&evidence, "network"));
     let answered = desk
         .sql(format!(
-            "SELECT client_workload AS client, server_workload AS server, protocol, count(*) AS calls FROM calls \
-             WHERE {} AND outcome = 'server_error' AND kind <> 'connection' GROUP BY 1, 2, 3 ORDER BY calls DESC LIMIT 100",
+            "SELECT client_workload AS client, server_workload AS server, protocol, count(*) AS calls FROM \
+             calls \
+             WHERE {} AND outcome = 'server_error' AND kind <> 'connection' GROUP BY 1, 2, 3 ORDER BY \
+             calls DESC LIMIT 100",
             within(desk.window)
         ))
         .await?;
@@ -277,16 +290,20 @@ struct Judged<'a> {
 /// one by the host that it asked for.
 async fn carriers(desk: &mut Desk) -> Result<Table, ToolError> {
     desk.sql(format!(
-        "SELECT edge.client AS client, edge.server AS server, edge.protocol AS protocol, count(*) AS flows, \
+        "SELECT edge.client AS client, edge.server AS server, edge.protocol AS protocol, count(*) AS \
+         flows, \
          sum(client_packets + server_packets) AS packets, \
          sum(client_retransmissions + server_retransmissions) AS retransmissions, \
          100.0 * CAST(sum(client_retransmissions + server_retransmissions) AS DOUBLE) / \
          CAST(nullif(sum(client_packets + server_packets), 0) AS DOUBLE) AS retransmitted_pct, \
          sum(zero_windows) AS zero_windows, {} AS handshake_p50_ms, {} AS rtt_p50_ms, \
-         count(*) FILTER (WHERE state = 'refused') AS refused, count(*) FILTER (WHERE state = 'reset') AS reset, \
+         count(*) FILTER (WHERE state = 'refused') AS refused, count(*) FILTER (WHERE state = 'reset') AS \
+         reset, \
          count(*) FILTER (WHERE state = 'timed_out') AS timed_out, \
-         first_value(flows.flow_id ORDER BY client_retransmissions + server_retransmissions DESC) AS example \
-         FROM (SELECT DISTINCT client_workload AS client, server_workload AS server, protocol, flow_id FROM calls \
+         first_value(flows.flow_id ORDER BY client_retransmissions + server_retransmissions DESC) AS \
+         example \
+         FROM (SELECT DISTINCT client_workload AS client, server_workload AS server, protocol, flow_id \
+         FROM calls \
          WHERE {}) AS edge JOIN flows ON flows.flow_id = edge.flow_id \
          GROUP BY 1, 2, 3 ORDER BY packets DESC LIMIT 150",
         percentile("handshake_ms", 0.5, "handshake_ms IS NOT NULL"),
@@ -385,7 +402,15 @@ fn wire_told(wire: &Wire) -> String {
         count(wire.packets, "packet"),
         rate(wire.resent_pct)
     ));
-    for (number, word) in [(wire.refused, "refused"), (wire.reset, "reset"), (wire.timed_out, "timed out")] {
+    for (number, word) in [
+        (wire.refused, "refused"),
+        (wire.reset, "reset"),
+        (
+            wire.timed_out,
+            "timed \
+        out",
+        ),
+    ] {
         if number > 0 {
             parts.push(format!("{number} {word}"));
         }
@@ -420,10 +445,13 @@ pub(crate) async fn retransmissions(desk: &mut Desk, reading: &Reading) -> Resul
         .sql(format!(
             "SELECT client_workload AS client, server_workload AS server, transport, count(*) AS flows, \
              sum(client_packets + server_packets) AS packets, sum(client_retransmissions) AS by_client, \
-             sum(server_retransmissions) AS by_server, sum(client_retransmissions + server_retransmissions) AS resent, \
-             sum(out_of_order) AS out_of_order, sum(zero_windows) AS zero_windows, max(rtt_p99_ms) AS rtt_p99_ms, \
+             sum(server_retransmissions) AS by_server, sum(client_retransmissions + \
+             server_retransmissions) AS resent, \
+             sum(out_of_order) AS out_of_order, sum(zero_windows) AS zero_windows, max(rtt_p99_ms) AS \
+             rtt_p99_ms, \
              first_value(flow_id ORDER BY client_retransmissions + server_retransmissions DESC) AS example \
-             FROM flows WHERE {condition} AND transport IN ('tcp', 'sctp') GROUP BY 1, 2, 3 ORDER BY resent DESC, packets DESC LIMIT 50"
+             FROM flows WHERE {condition} AND transport IN ('tcp', 'sctp') GROUP BY 1, 2, 3 ORDER BY \
+             resent DESC, packets DESC LIMIT 50"
         ))
         .await?;
     if found.is_empty() {
@@ -447,7 +475,8 @@ pub(crate) async fn retransmissions(desk: &mut Desk, reading: &Reading) -> Resul
         found.iter().take(slots.limit.unwrap_or(6)).filter(|row| resent == 0 || row.count("resent") > 0)
     {
         said.item(format!(
-            "{} to {}: {} among {} ({}), {} by the client and {} by the server, {} flows, highest round trip p99 {}{}",
+            "{} to {}: {} among {} ({}), {} by the client and {} by the server, {} flows, highest round \
+             trip p99 {}{}",
             name(row.text("client")),
             name(row.text("server")),
             count(row.count("resent"), "retransmission"),
@@ -460,7 +489,10 @@ pub(crate) async fn retransmissions(desk: &mut Desk, reading: &Reading) -> Resul
             cite(row.text("example"))
         ));
     }
-    said.line("A retransmission says that a packet or its acknowledgement was lost, or was late; packets that this capture itself missed are told as losses below.");
+    said.line(
+        "A retransmission says that a packet or its acknowledgement was lost, or was late; packets \
+        that this capture itself missed are told as losses below.",
+    );
     Ok(said)
 }
 

@@ -73,8 +73,10 @@ pub(crate) async fn top(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     let places: Vec<String> = (1..=columns.len()).map(|place| place.to_string()).collect();
     let found = desk
         .sql(format!(
-            "SELECT {}, min(protocol) AS first_protocol, count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, \
-             count(*) FILTER (WHERE {TIMED}) AS n, {latency} AS latency_ms, min(call_id) AS example, min(call_id) FILTER (WHERE failed) AS failed_example, \
+            "SELECT {}, min(protocol) AS first_protocol, count(*) AS calls, count(*) FILTER (WHERE failed) \
+             AS failed, \
+             count(*) FILTER (WHERE {TIMED}) AS n, {latency} AS latency_ms, min(call_id) AS example, \
+             min(call_id) FILTER (WHERE failed) AS failed_example, \
              first_value(call_id ORDER BY duration_ms DESC NULLS LAST) AS slowest \
              FROM calls WHERE {condition} GROUP BY {} ORDER BY {order} LIMIT {limit}",
             columns.join(", "),
@@ -125,7 +127,8 @@ pub(crate) async fn versions(desk: &mut Desk, reading: &Reading) -> Result<Said,
     let places: Vec<String> = (1..=columns.len()).map(|place| place.to_string()).collect();
     let found = desk
         .sql(format!(
-            "SELECT {}, count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, count(*) FILTER (WHERE {TIMED}) AS n, {} AS p50_ms, {} AS p99_ms, \
+            "SELECT {}, count(*) AS calls, count(*) FILTER (WHERE failed) AS failed, count(*) FILTER \
+             (WHERE {TIMED}) AS n, {} AS p50_ms, {} AS p99_ms, \
              min(call_id) AS example, min(call_id) FILTER (WHERE failed) AS failed_example, \
              CAST(count(*) FILTER (WHERE failed) AS DOUBLE) / CAST(count(*) AS DOUBLE) AS share \
              FROM calls WHERE {condition} GROUP BY {} ORDER BY share DESC, calls DESC LIMIT {}",
@@ -138,7 +141,10 @@ pub(crate) async fn versions(desk: &mut Desk, reading: &Reading) -> Result<Said,
         .await?;
     let Some(first) = found.first() else {
         said.line(match by {
-            By::Version => "No version of any server that fits is known in this window: name them with --names, or by labels.",
+            By::Version => {
+                "No version of any server that fits is known in this window: name them with \
+                --names, or by labels."
+            }
             _ => "No calls that fit were heard in this window.",
         });
         return Ok(said);

@@ -22,7 +22,8 @@ async fn ranked(desk: &mut Desk, condition: &str, by: By, limit: usize) -> Resul
     let places: Vec<String> = (1..=columns.len()).map(|place| place.to_string()).collect();
     desk.sql(format!(
         "SELECT {}, count(*) AS n, {} AS p50_ms, {} AS p99_ms, max(duration_ms) AS longest_ms, \
-         first_value(call_id ORDER BY duration_ms DESC) AS slowest FROM calls WHERE {condition} AND {TIMED} \
+         first_value(call_id ORDER BY duration_ms DESC) AS slowest FROM calls WHERE {condition} AND \
+         {TIMED} \
          GROUP BY {} ORDER BY count(*) >= {ENOUGH} DESC, p99_ms DESC LIMIT {limit}",
         columns.join(", "),
         percentile("duration_ms", 0.5, TIMED),
@@ -49,7 +50,13 @@ pub(super) fn group_told(row: &Row<'_>, by: By) -> String {
             format!("{}{version} at {}", text("service"), text("address"))
         }
         By::Status => {
-            let status = if row.text("status").is_empty() { "no status".to_owned() } else { text("status") };
+            let status = if row.text("status").is_empty() {
+                "no \
+                status"
+                    .to_owned()
+            } else {
+                text("status")
+            };
             format!("{} {status} ({})", text("protocol"), text("outcome").replace('_', " "))
         }
         By::Caller | By::Service | By::Protocol | By::Host | By::Operation => text(by.columns()[0].1),
@@ -87,7 +94,8 @@ pub(crate) async fn slowest(desk: &mut Desk, reading: &Reading) -> Result<Said, 
     let slots = &slots;
     let by = if reading.has(Cue::Depend) { slots.by.unwrap_or(By::Service) } else { dimension(reading) };
     let mut said = Said::new(format!(
-        "which {}{} is slowest, by the 99th percentile of the calls that it answered, and whose time that is",
+        "which {}{} is slowest, by the 99th percentile of the calls that it answered, and whose time that \
+         is",
         by.told(),
         conditions::told(slots)
     ));
@@ -107,7 +115,8 @@ pub(crate) async fn slowest(desk: &mut Desk, reading: &Reading) -> Result<Said, 
         format!("p99 {}, p50 {}, n {}", ms_of(&first, "p99_ms"), ms_of(&first, "p50_ms"), first.count("n"));
     match culprit {
         Some(culprit) => said.line(format!(
-            "{top} is slowest as its callers see it ({numbers}){}, but it waits: slowest by its own time is {}.",
+            "{top} is slowest as its callers see it ({numbers}){}, but it waits: slowest by its own time \
+             is {}.",
             cite(first.text("slowest")),
             name(&culprit.service)
         )),
@@ -116,7 +125,10 @@ pub(crate) async fn slowest(desk: &mut Desk, reading: &Reading) -> Result<Said, 
     if let Some(line) = chain_line(&chain) {
         said.line(line);
     }
-    said.line(format!("By p99, slowest first (unary calls only, n is their number, {ENOUGH} or more are ranked before fewer):"));
+    said.line(format!(
+        "By p99, slowest first (unary calls only, n is their number, {ENOUGH} or more are \
+        ranked before fewer):"
+    ));
     for row in table.iter() {
         said.item(format!(
             "{}: p99 {}, p50 {}, longest {}, n {}{}",
@@ -265,7 +277,8 @@ pub(crate) async fn calls(desk: &mut Desk, reading: &Reading) -> Result<Said, To
         .await?;
     let rows = desk
         .sql(format!(
-            "SELECT call_id, client_workload AS client, server_workload AS service, protocol, operation, endpoint, status, duration_ms, ttfb_ms \
+            "SELECT call_id, client_workload AS client, server_workload AS service, protocol, operation, \
+             endpoint, status, duration_ms, ttfb_ms \
              FROM calls WHERE {condition} AND {TIMED} ORDER BY duration_ms DESC, call_id LIMIT {limit}"
         ))
         .await?;

@@ -19,8 +19,10 @@ const SECURED: &str = "(tls_version IS NOT NULL OR sni IS NOT NULL OR ja3 IS NOT
 const WEAK_VERSION: &str = "tls_version IN ('SSL2.0', 'SSL3.0', 'SSLv2', 'SSLv3', 'TLS1.0', 'TLS1.1')";
 
 /// Ciphers without secrecy worth the name.
-const WEAK_CIPHER: &str = "(tls_cipher LIKE '%RC4%' OR tls_cipher LIKE '%3DES%' OR tls_cipher LIKE '%_DES_%' OR tls_cipher LIKE '%NULL%' \
-                           OR tls_cipher LIKE '%EXPORT%' OR tls_cipher LIKE '%anon%' OR tls_cipher LIKE '%MD5%')";
+const WEAK_CIPHER: &str = "(tls_cipher LIKE '%RC4%' OR tls_cipher LIKE '%3DES%' OR tls_cipher LIKE \
+    '%_DES_%' OR tls_cipher LIKE '%NULL%' \
+                           OR tls_cipher LIKE '%EXPORT%' OR tls_cipher LIKE '%anon%' OR tls_cipher LIKE \
+                           '%MD5%')";
 
 pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, ToolError> {
     let slots = Slots { endpoint: None, status: None, ..reading.slots.clone() };
@@ -32,8 +34,10 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     }
     let totals = desk
         .sql(format!(
-            "SELECT count(*) AS flows, count(*) FILTER (WHERE {WEAK_VERSION}) AS weak_version, count(*) FILTER (WHERE {WEAK_CIPHER}) AS weak_cipher, \
-             count(*) FILTER (WHERE tls_version IS NULL) AS no_version, count(certificate_subject) AS with_certificate, min(flow_id) AS example \
+            "SELECT count(*) AS flows, count(*) FILTER (WHERE {WEAK_VERSION}) AS weak_version, count(*) \
+             FILTER (WHERE {WEAK_CIPHER}) AS weak_cipher, \
+             count(*) FILTER (WHERE tls_version IS NULL) AS no_version, count(certificate_subject) AS \
+             with_certificate, min(flow_id) AS example \
              FROM flows WHERE {condition}"
         ))
         .await?;
@@ -44,7 +48,8 @@ pub(crate) async fn run(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
     };
     let flows = row.count("flows");
     said.line(format!(
-        "{} carried TLS{about}: {} with a weak version, {} with a weak cipher, {} whose handshake told no version{}.",
+        "{} carried TLS{about}: {} with a weak version, {} with a weak cipher, {} whose handshake told no \
+         version{}.",
         count(flows, "flow"),
         row.count("weak_version"),
         row.count("weak_cipher"),
@@ -71,11 +76,20 @@ async fn versions(
     condition: &str,
     only_weak: bool,
 ) -> Result<(), ToolError> {
-    let narrowed = if only_weak { format!(" AND ({WEAK_VERSION} OR {WEAK_CIPHER})") } else { String::new() };
+    let narrowed = if only_weak {
+        format!(
+            " AND ({WEAK_VERSION} OR \
+        {WEAK_CIPHER})"
+        )
+    } else {
+        String::new()
+    };
     let found = desk
         .sql(format!(
-            "SELECT tls_version AS version, tls_cipher AS cipher, count(*) AS flows, count(DISTINCT server_workload) AS servers, \
-             min(server_workload) AS server, min(flow_id) AS example FROM flows WHERE {condition}{narrowed} GROUP BY 1, 2 ORDER BY flows DESC LIMIT 10"
+            "SELECT tls_version AS version, tls_cipher AS cipher, count(*) AS flows, count(DISTINCT \
+             server_workload) AS servers, \
+             min(server_workload) AS server, min(flow_id) AS example FROM flows WHERE \
+             {condition}{narrowed} GROUP BY 1, 2 ORDER BY flows DESC LIMIT 10"
         ))
         .await?;
     if found.is_empty() {
@@ -119,10 +133,13 @@ async fn certificates(
     let (now, soon) = (desk.now.rfc3339(), (desk.now + SOON).rfc3339());
     let found = desk
         .sql(format!(
-            "SELECT certificate_subject AS subject, certificate_issuer AS issuer, certificate_expires_at AS expires_at, min(server_workload) AS server, \
+            "SELECT certificate_subject AS subject, certificate_issuer AS issuer, certificate_expires_at \
+             AS expires_at, min(server_workload) AS server, \
              min(sni) AS sni, count(*) AS flows, min(flow_id) AS example, \
-             CASE WHEN certificate_expires_at < TIMESTAMP '{now}' THEN 'expired' WHEN certificate_expires_at < TIMESTAMP '{soon}' THEN 'soon' ELSE 'later' END AS state \
-             FROM flows WHERE {condition} AND certificate_subject IS NOT NULL GROUP BY 1, 2, 3 ORDER BY expires_at, flows DESC LIMIT 40"
+             CASE WHEN certificate_expires_at < TIMESTAMP '{now}' THEN 'expired' WHEN \
+             certificate_expires_at < TIMESTAMP '{soon}' THEN 'soon' ELSE 'later' END AS state \
+             FROM flows WHERE {condition} AND certificate_subject IS NOT NULL GROUP BY 1, 2, 3 ORDER BY \
+             expires_at, flows DESC LIMIT 40"
         ))
         .await?;
     let n = |state: &str| found.iter().filter(|row| row.text("state") == state).count() as u64;
@@ -166,8 +183,10 @@ async fn failed(desk: &mut Desk, said: &mut Said, slots: &Slots) -> Result<(), T
     let condition = conditions::calls(desk, &asked, SubjectIs::Either);
     let found = desk
         .sql(format!(
-            "SELECT client_workload AS client, server_workload AS server, status, outcome, min(error) AS error, count(*) AS calls, min(call_id) AS example \
-             FROM calls WHERE {condition} AND outcome IN ('client_error', 'server_error', 'aborted', 'no_response') \
+            "SELECT client_workload AS client, server_workload AS server, status, outcome, min(error) AS \
+             error, count(*) AS calls, min(call_id) AS example \
+             FROM calls WHERE {condition} AND outcome IN ('client_error', 'server_error', 'aborted', \
+             'no_response') \
              GROUP BY 1, 2, 3, 4 ORDER BY calls DESC LIMIT 5"
         ))
         .await?;

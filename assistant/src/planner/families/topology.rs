@@ -48,7 +48,8 @@ fn examples(row: &Row<'_>) -> String {
 /// What the edges' calls ask for, most first: two names and what is asked.
 async fn operations(desk: &mut Desk, condition: &str) -> Result<Table, ToolError> {
     desk.sql(format!(
-        "SELECT client_workload AS client, server_workload AS server, protocol, operation, endpoint, count(*) AS calls FROM calls \
+        "SELECT client_workload AS client, server_workload AS server, protocol, operation, endpoint, \
+         count(*) AS calls FROM calls \
          WHERE {condition} GROUP BY 1, 2, 3, 4, 5 ORDER BY calls DESC LIMIT 60"
     ))
     .await
@@ -77,7 +78,8 @@ fn asks(table: &Table, client: &str, server: &str, protocol: &str) -> String {
 async fn edges_of(desk: &mut Desk, condition: &str) -> Result<Table, ToolError> {
     desk.sql(format!(
         "SELECT client_workload AS client, server_workload AS server, protocol, count(*) AS calls, \
-         count(*) FILTER (WHERE failed) AS failed, count(*) FILTER (WHERE {TIMED}) AS timed, {} AS p50_ms, {} AS p99_ms, \
+         count(*) FILTER (WHERE failed) AS failed, count(*) FILTER (WHERE {TIMED}) AS timed, {} AS p50_ms, \
+         {} AS p99_ms, \
          min(call_id) AS example, min(call_id) FILTER (WHERE failed) AS failed_example \
          FROM calls WHERE {condition} GROUP BY 1, 2, 3 ORDER BY calls DESC LIMIT 50",
         percentile("duration_ms", 0.5, TIMED),
@@ -102,7 +104,8 @@ async fn edges(
         return edges_of(desk, condition).await;
     }
     let arguments = json!({
-        "window": desk.window_text(), "callee": callee, "caller": caller, "protocol": slots.protocol, "limit": 50, "detail": "detailed",
+        "window": desk.window_text(), "callee": callee, "caller": caller, "protocol": slots.protocol,
+        "limit": 50, "detail": "detailed",
     });
     let evidence = desk.tool("get_service_map", arguments).await?;
     Ok(table(&evidence, "edges"))
@@ -168,7 +171,11 @@ pub(crate) async fn callees(desk: &mut Desk, reading: &Reading) -> Result<Said, 
     let who = slots.caller.as_deref().map(name).unwrap_or_default();
     if table.is_empty() {
         match &slots.callee {
-            Some(callee) => said.line(format!("No: {who} made 0 calls to {} in this window.", name(callee))),
+            Some(callee) => said.line(format!(
+                "No: {who} made 0 calls to {} in this \
+                window.",
+                name(callee)
+            )),
             None => said.line(format!("{who} was not heard to call anybody in this window: 0 calls.")),
         }
         silence(desk, &mut said, &slots).await?;
@@ -204,7 +211,10 @@ pub(crate) async fn map(desk: &mut Desk, reading: &Reading) -> Result<Said, Tool
         None => "who calls whom".to_owned(),
     });
     let limit = slots.limit.unwrap_or(if reading.has(Cue::List) { 30 } else { 20 });
-    let arguments = json!({"window": desk.window_text(), "service": service, "protocol": slots.protocol, "limit": limit, "detail": "detailed"});
+    let arguments = json!({
+        "window": desk.window_text(), "service": service, "protocol": slots.protocol, "limit": limit,
+        "detail": "detailed",
+    });
     let evidence = desk.tool("get_service_map", arguments).await?;
     let table = table(&evidence, "edges");
     if table.is_empty() {

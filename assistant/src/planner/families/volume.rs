@@ -38,7 +38,11 @@ pub(crate) async fn bytes(desk: &mut Desk, reading: &Reading) -> Result<Said, To
     };
     let totals = desk.sql(format!("SELECT {} WHERE {condition}", table)).await?;
     let found = desk
-        .sql(format!("SELECT {columns}, {table} WHERE {condition} GROUP BY {places} ORDER BY bytes DESC NULLS LAST LIMIT {}", limit + 1))
+        .sql(format!(
+            "SELECT {columns}, {table} WHERE {condition} GROUP BY {places} ORDER BY bytes DESC \
+            NULLS LAST LIMIT {}",
+            limit + 1
+        ))
         .await?;
     let Some(row) = totals.first().filter(|row| row.count("n") > 0) else {
         said.line(format!("Nothing{about} was heard in this window: 0 bytes."));
@@ -73,9 +77,12 @@ pub(crate) async fn bytes(desk: &mut Desk, reading: &Reading) -> Result<Said, To
     Ok(said)
 }
 
-const CALLS: &str = "count(*) AS n, sum(request_bytes + response_bytes) AS bytes, sum(request_bytes) AS asked, sum(response_bytes) AS answered, \
-                     min(protocol) AS protocol, first_value(call_id ORDER BY request_bytes + response_bytes DESC) AS example FROM calls";
-const FLOWS: &str = "count(*) AS n, sum(client_bytes + server_bytes) AS bytes, sum(client_bytes) AS asked, sum(server_bytes) AS answered, \
+const CALLS: &str = "count(*) AS n, sum(request_bytes + response_bytes) AS bytes, sum(request_bytes) AS \
+    asked, sum(response_bytes) AS answered, \
+                     min(protocol) AS protocol, first_value(call_id ORDER BY request_bytes + \
+                     response_bytes DESC) AS example FROM calls";
+const FLOWS: &str = "count(*) AS n, sum(client_bytes + server_bytes) AS bytes, sum(client_bytes) AS asked, \
+    sum(server_bytes) AS answered, \
                      sum(client_packets + server_packets) AS packets, \
                      first_value(flow_id ORDER BY client_bytes + server_bytes DESC) AS example FROM flows";
 
@@ -91,8 +98,10 @@ pub(crate) async fn rate(desk: &mut Desk, reading: &Reading) -> Result<Said, Too
     let seconds = desk.window.span().as_secs_f64().max(0.001);
     let totals = desk
         .sql(format!(
-            "SELECT count(*) AS calls, CAST(count(*) AS DOUBLE) / {seconds:?} AS per_second, min(started_at) AS first_at, max(started_at) AS last_at, \
-             CAST(max(started_at) AS BIGINT) - CAST(min(started_at) AS BIGINT) AS span, max(call_id) AS latest FROM calls WHERE {condition}"
+            "SELECT count(*) AS calls, CAST(count(*) AS DOUBLE) / {seconds:?} AS per_second, \
+             min(started_at) AS first_at, max(started_at) AS last_at, \
+             CAST(max(started_at) AS BIGINT) - CAST(min(started_at) AS BIGINT) AS span, max(call_id) AS \
+             latest FROM calls WHERE {condition}"
         ))
         .await?;
     let Some(row) = totals.first().filter(|row| row.count("calls") > 0) else {
@@ -115,7 +124,8 @@ pub(crate) async fn rate(desk: &mut Desk, reading: &Reading) -> Result<Said, Too
     }
     let busiest = desk
         .sql(format!(
-            "SELECT date_trunc('second', started_at) AS second, count(*) AS calls, min(call_id) AS example FROM calls WHERE {condition} \
+            "SELECT date_trunc('second', started_at) AS second, count(*) AS calls, min(call_id) AS example \
+             FROM calls WHERE {condition} \
              GROUP BY 1 ORDER BY calls DESC, second LIMIT 1"
         ))
         .await?;
@@ -139,7 +149,8 @@ pub(crate) async fn rate(desk: &mut Desk, reading: &Reading) -> Result<Said, Too
     let places: Vec<String> = (1..=columns.len()).map(|place| place.to_string()).collect();
     let groups = desk
         .sql(format!(
-            "SELECT {}, min(protocol) AS first_protocol, count(*) AS calls, CAST(count(*) AS DOUBLE) / {seconds:?} AS per_second, min(call_id) AS example \
+            "SELECT {}, min(protocol) AS first_protocol, count(*) AS calls, CAST(count(*) AS DOUBLE) / \
+             {seconds:?} AS per_second, min(call_id) AS example \
              FROM calls WHERE {condition} GROUP BY {} ORDER BY calls DESC LIMIT {}",
             columns.join(", "),
             places.join(", "),
