@@ -404,6 +404,79 @@ impl Zeal {
     }
 }
 
+/// How columns are written that are not written like most: with a dictionary and without statistics.
+struct Columns {
+    /// Ids that are asked for: a bloom filter, and no dictionary.
+    filtered: &'static [&'static str],
+    /// Values that hardly repeat, for which a dictionary would be built and thrown away; and headers, which are read
+    /// with their call alone, and whose repeats zstd finds for less than a dictionary costs.
+    plain: &'static [&'static str],
+    /// Columns by whose least and greatest values groups and pages can be ruled out. Of workloads, endpoints and the
+    /// like every group holds nearly all, and finding the least of texts costs as much as writing them.
+    ranged: &'static [&'static str],
+}
+
+impl Columns {
+    const fn of(table: Table) -> Self {
+        match table {
+            Table::Calls => Self {
+                filtered: &["call_id", "flow_id", "trace_id"],
+                plain: &[
+                    "exchange_key",
+                    "span_id",
+                    "parent_span_id",
+                    "duration_ms",
+                    "ttfb_ms",
+                    "observed_until",
+                    "started_at",
+                    "target",
+                    "client_port",
+                    "request_frames.list.item",
+                    "response_frames.list.item",
+                ],
+                ranged: &[
+                    "call_id",
+                    "flow_id",
+                    "trace_id",
+                    "started_at",
+                    "observed_until",
+                    "duration_ms",
+                    "ttfb_ms",
+                    "status_code",
+                    "failed",
+                    "protocol",
+                    "outcome",
+                    "error",
+                    "request_bytes",
+                    "response_bytes",
+                    "revision",
+                ],
+            },
+            Table::Payloads => Self {
+                filtered: &["call_id"],
+                plain: &["body", "started_at", "headers.entries.key", "headers.entries.value"],
+                ranged: &["call_id", "started_at", "body_bytes"],
+            },
+            Table::Flows => Self {
+                filtered: &["flow_id"],
+                plain: &["started_at", "ended_at", "client_port", "packets.list.item"],
+                ranged: &[
+                    "flow_id",
+                    "started_at",
+                    "ended_at",
+                    "client_retransmissions",
+                    "server_retransmissions",
+                ],
+            },
+            Table::Losses => Self { filtered: &[], plain: &[], ranged: &["at"] },
+        }
+    }
+}
+
+fn path_of(name: &str) -> ColumnPath {
+    ColumnPath::new(name.split('.').map(str::to_owned).collect())
+}
+
 fn properties(table: Table, rows: usize, zeal: Zeal) -> WriterProperties {
     /// 1% at 9.6 bits a row.
     const FALSE_POSITIVES: f64 = 0.01;
@@ -420,25 +493,9 @@ fn properties(table: Table, rows: usize, zeal: Zeal) -> WriterProperties {
             descending: false,
             nulls_first: false,
         }]))
+        .set_statistics_enabled(EnabledStatistics::None)
         .set_created_by("wirewise".to_owned());
-    let (filtered, plain, opaque): (&[&str], &[&str], &[&str]) = match table {
-        Table::Calls => (
-            &["call_id", "flow_id", "trace_id"],
-            &[
-                "exchange_key",
-                "span_id",
-                "parent_span_id",
-                "duration_ms",
-                "ttfb_ms",
-                "observed_until",
-                "started_at",
-            ],
-            &["exchange_key"],
-        ),
-        Table::Payloads => (&["call_id"], &["body", "started_at"], &["body"]),
-        Table::Flows => (&["flow_id"], &["started_at", "ended_at"], &[]),
-        Table::Losses => (&[], &[], &[]),
-    };
+    let Columns { filtered, plain, ranged } = Columns::of(table);
     for name in filtered {
         let column = ColumnPath::from(*name);
         properties = properties
@@ -446,20 +503,11 @@ fn properties(table: Table, rows: usize, zeal: Zeal) -> WriterProperties {
             .set_column_bloom_filter_fpp(column.clone(), FALSE_POSITIVES)
             .set_column_bloom_filter_max_ndv(column, group as u64);
     }
-    // Values that hardly repeat: a dictionary would be built and thrown away.
     for name in filtered.iter().chain(plain) {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(*name), false);
+        properties = properties.set_column_dictionary_enabled(path_of(name), false);
     }
-    // Read with the call alone: zstd finds what repeats in them for less than a dictionary costs.
-    if table == Table::Payloads {
-        for part in ["key", "value"] {
-            let path = ["headers", "entries", part].map(str::to_owned).to_vec();
-            properties = properties.set_column_dictionary_enabled(ColumnPath::new(path), false);
-        }
-    }
-    for name in opaque {
-        properties =
-            properties.set_column_statistics_enabled(ColumnPath::from(*name), EnabledStatistics::None);
+    for name in ranged {
+        properties = properties.set_column_statistics_enabled(path_of(name), EnabledStatistics::Page);
     }
     properties.build()
 }
@@ -482,6 +530,18 @@ mod tests {
             [("live", "live"), ("../x", "=2E.=2Fx"), (".hidden", "=2Ehidden"), ("a b.pcap", "a=20b.pcap")]
         {
             assert_eq!(encode(name), expect);
+        }
+    }
+
+    #[test]
+    fn what_is_written_in_a_special_way_exists() {
+        for table in Table::ALL {
+            let schema = parquet::arrow::ArrowSchemaConverter::new().convert(&table.stored_schema()).unwrap();
+            let leaves: BTreeSet<String> = schema.columns().iter().map(|leaf| leaf.path().string()).collect();
+            let Columns { filtered, plain, ranged } = Columns::of(table);
+            for name in filtered.iter().chain(plain).chain(ranged) {
+                assert!(leaves.contains(*name), "{}.{name} is none of {leaves:?}", table.name());
+            }
         }
     }
 

@@ -156,6 +156,10 @@ pub(crate) fn replay(path: &Path, mut on: impl FnMut(Header, Columns)) -> Result
     let mut magic = [0; MAGIC.len()];
     if file.read_exact(&mut magic).is_err() || magic != *MAGIC {
         find_loss(path, 0)?;
+        // Zeros are what a power cut leaves of bytes that never came to the disk.
+        if magic[..7] == MAGIC[..7] && magic[7] != 0 {
+            return Err(StoreError::Unreadable { path: path.to_owned(), why: "it has an unknown form".into() });
+        }
         return Ok(len);
     }
     let mut good = MAGIC.len() as u64;

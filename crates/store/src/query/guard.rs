@@ -31,6 +31,8 @@ const DEPTH: usize = 48;
 const OPERATORS: usize = 400;
 /// SELECTs: each may double what the one below it made.
 const SELECTS: usize = 32;
+/// Subqueries in expressions, within each other: the planner visits each twice as often as the one above it.
+const SUBQUERIES: usize = 5;
 /// Joins, commas between tables apart.
 const JOINS: usize = 12;
 /// Rows that `generate_series` and `range` may make.
@@ -205,7 +207,7 @@ fn too(what: &str, limit: usize, of: &str, instead: &str) -> StoreError {
 }
 
 fn search(tree: &impl Visit, scope: &Scope) -> Result<(), StoreError> {
-    let mut search = Search { scope, tables: Vec::new(), ctes: BTreeSet::new() };
+    let mut search = Search { scope, tables: Vec::new(), ctes: BTreeSet::new(), subqueries: 0 };
     if let ControlFlow::Break(error) = tree.visit(&mut search) {
         return Err(error);
     }
@@ -222,6 +224,8 @@ struct Search<'a> {
     scope: &'a Scope,
     tables: Vec<String>,
     ctes: BTreeSet<String>,
+    /// How many subqueries of expressions the place in the tree is in.
+    subqueries: usize,
 }
 
 impl Visitor for Search<'_> {
@@ -246,8 +250,32 @@ impl Visitor for Search<'_> {
             Expr::Struct { .. } | Expr::Dictionary(_) | Expr::Tuple(_) | Expr::Map(_) => ControlFlow::Break(
                 refused("a row or map made of expressions: compare or group by one column after another"),
             ),
+            // The planner makes four joins of it.
+            Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } if matches!(**right, Expr::Subquery(_)) => {
+                ControlFlow::Break(refused("ANY or ALL of a subquery: write IN or EXISTS"))
+            }
+            Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => {
+                self.subqueries += 1;
+                if self.subqueries > SUBQUERIES {
+                    let instead = "join, or ask several queries";
+                    return ControlFlow::Break(too(
+                        "more than",
+                        SUBQUERIES,
+                        "subqueries within each other",
+                        instead,
+                    ));
+                }
+                ControlFlow::Continue(())
+            }
             _ => ControlFlow::Continue(()),
         }
+    }
+
+    fn post_visit_expr(&mut self, expression: &Expr) -> ControlFlow<StoreError> {
+        if matches!(expression, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. }) {
+            self.subqueries -= 1;
+        }
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<StoreError> {

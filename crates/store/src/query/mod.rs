@@ -128,9 +128,10 @@ impl Engine {
             let (sql, scope) = (sql.to_owned(), scope.clone());
             runtime.spawn(async move { guard::check(&sql, &scope) })
         };
-        let asked = match checked.await {
-            Ok(asked) => asked?,
-            Err(error) => return Err(StoreError::Internal(format!("a query cannot be parsed: {error}"))),
+        let asked = match timeout_at(deadline + GRACE, checked).await {
+            Ok(Ok(asked)) => asked?,
+            Err(_) => return Err(failure::out_of_time(&scope.limits)),
+            Ok(Err(error)) => return Err(StoreError::Internal(format!("a query cannot be parsed: {error}"))),
         };
         let asked = match asked {
             Asked::Tables => return Ok(QueryStream::of(tables(scope)?)),
