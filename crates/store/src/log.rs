@@ -158,7 +158,10 @@ pub(crate) fn replay(path: &Path, mut on: impl FnMut(Header, Columns)) -> Result
         find_loss(path, 0)?;
         // Zeros are what a power cut leaves of bytes that never came to the disk.
         if magic[..7] == MAGIC[..7] && magic[7] != 0 {
-            return Err(StoreError::Unreadable { path: path.to_owned(), why: "it has an unknown form".into() });
+            return Err(StoreError::Unreadable {
+                path: path.to_owned(),
+                why: "it has an unknown form".into(),
+            });
         }
         return Ok(len);
     }
