@@ -2,8 +2,9 @@
 //! bucket of time. Pure arithmetic: two-proportion z-scores for failures, Welch's t on logarithms of durations,
 //! and the odds of silence for what was never seen before.
 
-/// Most that one series may say of a moment: one loud endpoint must not drown five that agree.
-const MOST_SCORE: f64 = 30.0;
+/// Score above which what a series says grows no more but by its logarithm: one loud endpoint must not drown five
+/// that agree, and its own moment must still be told from those beside it.
+const LOUD: f64 = 30.0;
 
 /// Score under which a series says nothing: chance makes 3 somewhere among many series.
 const SILENT: f64 = 3.5;
@@ -102,12 +103,18 @@ pub(crate) struct Change {
     pub(crate) score: f64,
 }
 
+fn muffled(score: f64) -> f64 {
+    let strength = score.abs();
+    if strength <= LOUD { score } else { (LOUD + (strength / LOUD).ln()).copysign(score) }
+}
+
 /// One series' word on a change: positive for the worse.
 fn judge(before: &Bucket, after: &Bucket, buckets_before: f64, buckets_after: f64) -> Option<(f64, What)> {
     let mut best: Option<(f64, What)> = None;
     let mut offer = |score: f64, what: What| {
+        let score = muffled(score);
         if best.is_none_or(|(known, _)| score.abs() > known.abs()) {
-            best = Some((score.clamp(-MOST_SCORE, MOST_SCORE), what));
+            best = Some((score, what));
         }
     };
     if before.calls >= 5.0 && after.calls >= 3.0 {

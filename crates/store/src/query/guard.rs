@@ -35,6 +35,8 @@ const SELECTS: usize = 32;
 const SUBQUERIES: usize = 5;
 /// Joins, commas between tables apart.
 const JOINS: usize = 12;
+/// Tables read, each time that one is named: the planner's work grows with the cube of those that stand in one list.
+const TABLES: usize = 24;
 /// Rows that `generate_series` and `range` may make.
 const SERIES: i128 = 100_000;
 /// Words in a row that each take what follows: the parser recurses over them.
@@ -207,7 +209,7 @@ fn too(what: &str, limit: usize, of: &str, instead: &str) -> StoreError {
 }
 
 fn search(tree: &impl Visit, scope: &Scope) -> Result<(), StoreError> {
-    let mut search = Search { scope, tables: Vec::new(), ctes: BTreeSet::new(), subqueries: 0 };
+    let mut search = Search { scope, tables: Vec::new(), ctes: BTreeSet::new(), subqueries: 0, read: 0 };
     if let ControlFlow::Break(error) = tree.visit(&mut search) {
         return Err(error);
     }
@@ -226,6 +228,8 @@ struct Search<'a> {
     ctes: BTreeSet<String>,
     /// How many subqueries of expressions the place in the tree is in.
     subqueries: usize,
+    /// How many tables were named so far.
+    read: usize,
 }
 
 impl Visitor for Search<'_> {
@@ -279,6 +283,10 @@ impl Visitor for Search<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<StoreError> {
+        self.read += 1;
+        if self.read > TABLES {
+            return ControlFlow::Break(too("more than", TABLES, "tables", "ask several queries"));
+        }
         match factor {
             TableFactor::Table { name, args: None, .. } => {
                 let text = name.to_string();
