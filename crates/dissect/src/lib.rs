@@ -30,6 +30,7 @@ mod icmp;
 mod kafka;
 mod memcached;
 mod mqtt;
+mod nats;
 mod postgresql;
 mod redis;
 mod tls;

@@ -5,7 +5,7 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::{amqp, kafka};
+use crate::{amqp, kafka, keys};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 pub(crate) const SLACK_US: f64 = 2.0;
@@ -50,6 +50,13 @@ pub(crate) fn compare(
             ("call", "kafka") => ("kafka", call("kafka", kafka::agrees)),
             ("call" | "msg", "amqp") if !mutated || line["intact"] == true => {
                 ("amqp", amqp::agrees(heard, line))
+            }
+            ("call", "nats") => ("nats", call("nats", keys::nats)),
+            (kind, proto @ ("redis" | "memcached" | "mqtt" | "nats")) => {
+                match keys::compare(heard, line, kind, proto) {
+                    Some(compared) => compared,
+                    None => continue,
+                }
             }
             ("msg", "mdns") => ("mdns", message(heard, line, "mdns")),
             ("msg", "icmp" | "icmpv6") => ("icmp", message(heard, line, "icmp")),

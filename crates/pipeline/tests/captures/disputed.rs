@@ -115,6 +115,9 @@ const TEREDO: &str = "\
 const UDP_LENGTH: &str = "\
     RFC 768: the length is 8 at least; a datagram of length 0 is none, and the one before it has 16 \
     bytes";
+const SKIPPED_REPLY: &str = "\
+    CLIENT REPLY ON is answered by +OK, though it comes after SKIP, and REPLY OFF with the PING behind it \
+    by nothing: four answers to four of the seven commands";
 
 const fn entry(file: &'static str, packet: u64, fault: &'static str, because: &'static str) -> Dispute {
     Dispute { file, packet, fault, because }
@@ -288,4 +291,10 @@ static TABLE: &[Dispute] = &[
         TEREDO,
     ),
     entry("http2/arkime__arkime_synthetic.pcap", 818, "bytes is (16, 0), tshark says (0, 0)", UDP_LENGTH),
+    entry(
+        "redis/zeek__redis__client-skip-while-off.pcap",
+        7,
+        "paired is true, tshark says false",
+        SKIPPED_REPLY,
+    ),
 ];

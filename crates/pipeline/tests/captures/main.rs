@@ -13,6 +13,7 @@ mod compare;
 mod corpus;
 mod disputed;
 mod kafka;
+mod keys;
 mod mutate;
 mod precision;
 mod score;
@@ -30,8 +31,21 @@ use wirewise_model::Limits;
 /// how many the truth must know.
 const AGREEMENT: f64 = 0.99;
 /// What is compared. Other protocols of the truth are not dissected yet.
-const PROTOCOLS: &[&str] =
-    &["http1", "dns", "mdns", "icmp", "tls", "amqp", "kafka", "tcp flows", "udp flows"];
+const PROTOCOLS: &[&str] = &[
+    "http1",
+    "dns",
+    "mdns",
+    "icmp",
+    "tls",
+    "amqp",
+    "kafka",
+    "redis",
+    "memcached",
+    "mqtt",
+    "nats",
+    "tcp flows",
+    "udp flows",
+];
 /// Any start will do; a fault names the file that it met.
 const SEED: u64 = 0x5eed_0000_2026;
 
