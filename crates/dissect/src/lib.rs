@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod conversation;
 mod dissector;
+mod framed;
 mod input;
 mod lineup;
 mod pending;
@@ -28,6 +29,7 @@ mod dns;
 mod http1;
 mod icmp;
 mod kafka;
+mod ldap;
 mod memcached;
 mod mqtt;
 mod nats;

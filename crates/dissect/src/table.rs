@@ -1,7 +1,7 @@
 //! Every protocol that can be dissected, in the order in which flows are probed for them: the surest
 //! signatures first, the loosest last.
 
-use crate::{Protocol, amqp, dns, http1, icmp, kafka, memcached, mqtt, nats, postgresql, redis, tls};
+use crate::{Protocol, amqp, dns, http1, icmp, kafka, ldap, memcached, mqtt, nats, postgresql, redis, tls};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -13,6 +13,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &memcached::PROTOCOL,
     &mqtt::PROTOCOL,
     &nats::PROTOCOL,
+    &ldap::PROTOCOL,
     &icmp::PROTOCOL,
     &kafka::PROTOCOL,
     &dns::PROTOCOL,

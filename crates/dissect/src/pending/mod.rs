@@ -1,5 +1,5 @@
-//! Calls under way, for protocols that answer in order ([`Fifo`]): which answer is whose, also where bytes of one side
-//! were lost or came late.
+//! Calls under way, for protocols that answer in order ([`Fifo`]) and for those whose answers name their request
+//! ([`Keyed`]): which answer is whose, also where bytes of one side were lost or came late.
 //!
 //! Two rules hold. An answer belongs to a request that began before it: bytes of a side that waited for a
 //! hole are shown late, with their own times, so an answer may be shown before its request; it is held for a
@@ -7,6 +7,7 @@
 //! answer belongs to, they are told as `unknown`, noted `gap`, and the answer is passed over.
 
 mod fifo;
+mod keyed;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use wirewise_model::{Coverage, Exchange, Outcome, Timestamp};
 use crate::{End, Out};
 
 pub(crate) use self::fifo::Fifo;
+pub(crate) use self::keyed::Keyed;
 
 /// Answers that are held for requests which may still be shown.
 const MOST_EARLY: usize = 64;
@@ -50,6 +52,11 @@ impl<T> Turn<T> {
     pub(crate) fn holed(&mut self) {
         self.exchange.note("gap");
         self.exchange.coverage = Coverage::Partial;
+    }
+
+    /// Whether bytes were lost in which its answer, or a part of it, may have been.
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.exposed
     }
 
     fn began(&self) -> Timestamp {

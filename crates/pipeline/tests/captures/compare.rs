@@ -5,7 +5,7 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::{amqp, kafka, keys};
+use crate::{access, amqp, kafka, keys};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 pub(crate) const SLACK_US: f64 = 2.0;
@@ -58,6 +58,8 @@ pub(crate) fn compare(
                     None => continue,
                 }
             }
+            ("call", "ldap" | "cldap") => ("ldap", call("ldap", access::ldap)),
+            ("msg", "ldap") if line["intact"] != false => ("ldap", message(heard, line, "ldap")),
             ("msg", "mdns") => ("mdns", message(heard, line, "mdns")),
             ("msg", "icmp" | "icmpv6") => ("icmp", message(heard, line, "icmp")),
             ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {

@@ -118,6 +118,14 @@ const UDP_LENGTH: &str = "\
 const SKIPPED_REPLY: &str = "\
     CLIENT REPLY ON is answered by +OK, though it comes after SKIP, and REPLY OFF with the PING behind it \
     by nothing: four answers to four of the seven commands";
+const REFERENCE: &str = "\
+    RFC 4511, 4.5.2: any number of references come before the SearchResultDone, which alone ends a search; \
+    the truth takes the first reference for the answer";
+const FIRST_COPY: &str = "\
+    RFC 9293, 3.10.7.4: bytes that were received already are not taken again; packet 176 repeats 175";
+const LDAP_PAST_GAP: &str = "\
+    the truth asserts nothing past a gap; RFC 4511, 4.1.1.1: answers are matched by message id, and each \
+    of these messages stands whole in a packet of its own";
 
 const fn entry(file: &'static str, packet: u64, fault: &'static str, because: &'static str) -> Dispute {
     Dispute { file, packet, fault, because }
@@ -297,4 +305,25 @@ static TABLE: &[Dispute] = &[
         "paired is true, tshark says false",
         SKIPPED_REPLY,
     ),
+    entry("ldap/ppp__ldap.pcapng", 8, "paired is true, tshark says false", REFERENCE),
+    entry("ldap/zeek__ldap__aduser1.pcap", 50, "paired is true, tshark says false", REFERENCE),
+    entry("ugly_live/ldap_slapd__dupreorder.pcap", 166, "the response does not cite packet 176", FIRST_COPY),
+    entry("ldap/ppp__ldap.pcapng", 12, "not in the truth: search  -", LDAP_PAST_GAP),
+    entry("ldap/ppp__ldap.pcapng", 14, "not in the truth: modify  success", LDAP_PAST_GAP),
+    entry(
+        "ldap/ppp__ldap.pcapng",
+        16,
+        "not in the truth: delete cn=b.smith,ou=moved,ou=ldap3-tutorial,dc=demo1,dc=freeipa,dc success",
+        LDAP_PAST_GAP,
+    ),
+    entry("ldap/ppp__ldap.pcapng", 18, "not in the truth: compare  noSuchObject", LDAP_PAST_GAP),
+    entry("ldap/ppp__ldap.pcapng", 19, "not in the truth: search  success", LDAP_PAST_GAP),
+    entry(
+        "ldap/ppp__ldap.pcapng",
+        20,
+        "not in the truth: add cn=b.young,ou=ldap3-tutorial,dc=demo1,dc=freeipa,dc=org success",
+        LDAP_PAST_GAP,
+    ),
+    entry("ldap/ppp__ldap.pcapng", 23, "not in the truth: extended 0.1.2.3 protocolError", LDAP_PAST_GAP),
+    entry("ldap/ppp__ldap.pcapng", 25, "not in the truth: delete  noSuchObject", LDAP_PAST_GAP),
 ];

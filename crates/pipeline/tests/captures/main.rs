@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and prints its table")]
 
+mod access;
 mod amqp;
 mod beginnings;
 mod books;
@@ -43,6 +44,7 @@ const PROTOCOLS: &[&str] = &[
     "memcached",
     "mqtt",
     "nats",
+    "ldap",
     "tcp flows",
     "udp flows",
 ];
