@@ -34,6 +34,7 @@ mod memcached;
 mod mqtt;
 mod nats;
 mod postgresql;
+mod radius;
 mod redis;
 mod tls;
 

@@ -1,7 +1,9 @@
 //! Every protocol that can be dissected, in the order in which flows are probed for them: the surest
 //! signatures first, the loosest last.
 
-use crate::{Protocol, amqp, dns, http1, icmp, kafka, ldap, memcached, mqtt, nats, postgresql, redis, tls};
+use crate::{
+    Protocol, amqp, dns, http1, icmp, kafka, ldap, memcached, mqtt, nats, postgresql, radius, redis, tls,
+};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -16,6 +18,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &ldap::PROTOCOL,
     &icmp::PROTOCOL,
     &kafka::PROTOCOL,
+    &radius::PROTOCOL,
     &dns::PROTOCOL,
     &dns::MDNS,
     &dns::LLMNR,

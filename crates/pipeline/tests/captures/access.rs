@@ -1,4 +1,4 @@
-//! LDAP against its truth.
+//! LDAP and RADIUS against their truth.
 
 use serde_json::Value;
 use wirewise_model::{Call, Outcome};
@@ -57,6 +57,52 @@ pub(crate) fn ldap(call: &Call, line: &Value) -> Result<(), String> {
     if let Some(entries) = number(&line["entries"]) {
         let ours = attribute(exchange, "db.response.returned_rows");
         same("entries", ours, Some(entries.to_string()))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn radius(call: &Call, line: &Value) -> Result<(), String> {
+    let exchange = &call.exchange;
+    let (asked, answered) = (&line["req"], &line["resp"]);
+    let id = number(&asked["id"]).or(number(&answered["id"])).map(|id| id.to_string());
+    same("identifier", attribute(exchange, "radius.id"), id)?;
+    if asked.is_object() {
+        let operation = match number(&asked["code"]) {
+            Some(1) => "Access-Request",
+            Some(4) => "Accounting-Request",
+            Some(12) => "Status-Server",
+            Some(40) => "Disconnect-Request",
+            Some(43) => "CoA-Request",
+            _ => "?",
+        };
+        same("operation", &*exchange.operation, operation)?;
+        for (key, name) in [
+            ("user", "user.name"),
+            ("nas_ip", "radius.NAS_IP_Address"),
+            ("session", "radius.Acct_Session_Id"),
+        ] {
+            if let Some(theirs) = asked[key].as_str() {
+                same(key, attribute(exchange, name).as_deref(), Some(theirs))?;
+            }
+        }
+        if let Some(status) = number(&asked["acct_status"]) {
+            let words =
+                ["", "Start", "Stop", "Interim-Update", "", "", "", "Accounting-On", "Accounting-Off"];
+            let ours = attribute(exchange, "radius.Acct_Status_Type");
+            same("status type", ours.as_deref(), words.get(status as usize).copied())?;
+        }
+        let again = exchange.notes.iter().any(|note| note.0 == "retransmitted");
+        same("retransmitted", again, number(&asked["retransmits"]).is_some())?;
+        let bytes = exchange.request.as_ref().map(|request| request.track.bytes);
+        let malformed = exchange.notes.iter().any(|note| note.0 == "malformed");
+        if !malformed {
+            same("length", bytes, number(&asked["length"]))?;
+        }
+    }
+    if answered.is_object() {
+        same("code", exchange.status_code, answered["code"].as_i64())?;
+        let refused = matches!(number(&answered["code"]), Some(3 | 42 | 45));
+        same("refused", exchange.error.is_some(), refused)?;
     }
     Ok(())
 }

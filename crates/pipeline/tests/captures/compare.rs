@@ -51,6 +51,7 @@ pub(crate) fn compare(
             ("call" | "msg", "amqp") if !mutated || line["intact"] == true => {
                 ("amqp", amqp::agrees(heard, line))
             }
+            ("call", "radius") => ("radius", call("radius", access::radius)),
             ("call", "nats") => ("nats", call("nats", keys::nats)),
             (kind, proto @ ("redis" | "memcached" | "mqtt" | "nats")) => {
                 match keys::compare(heard, line, kind, proto) {

@@ -45,6 +45,7 @@ const PROTOCOLS: &[&str] = &[
     "mqtt",
     "nats",
     "ldap",
+    "radius",
     "tcp flows",
     "udp flows",
 ];
