@@ -2,7 +2,8 @@
 //! signatures first, the loosest last.
 
 use crate::{
-    Protocol, amqp, dns, http1, icmp, kafka, ldap, memcached, mqtt, nats, postgresql, radius, redis, tls,
+    Protocol, amqp, diameter, dns, http1, icmp, kafka, ldap, memcached, mqtt, nats, postgresql, radius,
+    redis, tls,
 };
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
@@ -16,6 +17,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &mqtt::PROTOCOL,
     &nats::PROTOCOL,
     &ldap::PROTOCOL,
+    &diameter::PROTOCOL,
     &icmp::PROTOCOL,
     &kafka::PROTOCOL,
     &radius::PROTOCOL,

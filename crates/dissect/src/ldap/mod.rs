@@ -240,7 +240,7 @@ impl Stream for Ldap {
 
     fn gap(&mut self, side: Side, len: u64, _out: &mut Out) -> Verdict {
         if !self.framer.gap(side, len) && side != self.calls.client {
-            self.calls.pending.answers_lost();
+            self.calls.pending.answers_lost(|_| true);
         }
         Verdict::Continue
     }

@@ -106,10 +106,10 @@ impl<K: Copy + PartialEq, T: Clone> Keyed<K, T> {
         }
     }
 
-    /// Bytes of answers were lost.
-    pub(crate) fn answers_lost(&mut self) {
+    /// Bytes were lost that may have been answers to calls of such keys.
+    pub(crate) fn answers_lost(&mut self, of: impl Fn(K) -> bool) {
         for entry in self.waiting.iter_mut().chain(&mut self.early) {
-            entry.turn.exposed = true;
+            entry.turn.exposed |= of(entry.key);
         }
     }
 

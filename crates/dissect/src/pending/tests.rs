@@ -261,7 +261,11 @@ fn keyed_calls_are_bounded_given_up_and_revised() {
 fn a_keyed_call_whose_answer_may_be_lost_is_unknown() {
     let mut keys = Keys::new(10);
     keys.ask(1, "a", 1);
-    keys.keyed.answers_lost();
+    keys.ask(3, "c", 1);
+    keys.keyed.answers_lost(|key| key == 1);
     keys.ask(2, "b", 2);
-    assert_eq!(keys.end(), ["a=- unknown +capture_ended +gap", "b=- unknown +capture_ended"]);
+    assert_eq!(
+        keys.end(),
+        ["a=- unknown +capture_ended +gap", "c=- unknown +capture_ended", "b=- unknown +capture_ended"]
+    );
 }

@@ -1,4 +1,4 @@
-//! LDAP and RADIUS against their truth.
+//! LDAP, RADIUS and Diameter against their truth.
 
 use serde_json::Value;
 use wirewise_model::{Call, Outcome};
@@ -103,6 +103,34 @@ pub(crate) fn radius(call: &Call, line: &Value) -> Result<(), String> {
         same("code", exchange.status_code, answered["code"].as_i64())?;
         let refused = matches!(number(&answered["code"]), Some(3 | 42 | 45));
         same("refused", exchange.error.is_some(), refused)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn diameter(call: &Call, line: &Value) -> Result<(), String> {
+    let exchange = &call.exchange;
+    let (asked, answered) = (&line["req"], &line["resp"]);
+    let either = if asked.is_object() { asked } else { answered };
+    for (key, name) in
+        [("cmd", "diameter.cmd.code"), ("hop", "diameter.hopbyhopid"), ("end", "diameter.endtoendid")]
+    {
+        same(key, attribute(exchange, name), number(&either[key]).map(|number| number.to_string()))?;
+    }
+    if asked.is_object() {
+        for (key, name) in [("session", "diameter.Session-Id"), ("origin_host", "diameter.Origin-Host")] {
+            if let Some(theirs) = asked[key].as_str() {
+                same(key, attribute(exchange, name).as_deref(), Some(theirs))?;
+            }
+        }
+        if let Some(realm) = asked["dest_realm"].as_str() {
+            same("realm", &*exchange.target, realm)?;
+        }
+        let bytes = exchange.request.as_ref().map(|request| request.track.bytes);
+        same("length", bytes, number(&asked["length"]))?;
+    }
+    if let Some(result) = answered["result"].as_i64() {
+        same("result", exchange.status_code, Some(result))?;
+        same("well", exchange.outcome == Outcome::Ok, result < 3000)?;
     }
     Ok(())
 }

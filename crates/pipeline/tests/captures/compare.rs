@@ -52,6 +52,7 @@ pub(crate) fn compare(
                 ("amqp", amqp::agrees(heard, line))
             }
             ("call", "radius") => ("radius", call("radius", access::radius)),
+            ("call", "diameter") => ("diameter", call("diameter", access::diameter)),
             ("call", "nats") => ("nats", call("nats", keys::nats)),
             (kind, proto @ ("redis" | "memcached" | "mqtt" | "nats")) => {
                 match keys::compare(heard, line, kind, proto) {

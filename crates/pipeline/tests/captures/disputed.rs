@@ -128,6 +128,9 @@ const LDAP_PAST_GAP: &str = "\
     of these messages stands whole in a packet of its own";
 const PADDING: &str = "\
     RFC 2865, 3: bytes beyond the length are padding; the datagram has 43, of which the packet takes 41";
+const TWO_PACKETS: &str = "\
+    tshark's own tcp.segment has the request begin two packets earlier, and the next request in this one; \
+    the truth has no first packet of either";
 
 const fn entry(file: &'static str, packet: u64, fault: &'static str, because: &'static str) -> Dispute {
     Dispute { file, packet, fault, because }
@@ -329,4 +332,8 @@ static TABLE: &[Dispute] = &[
     entry("ldap/ppp__ldap.pcapng", 23, "not in the truth: extended 0.1.2.3 protocolError", LDAP_PAST_GAP),
     entry("ldap/ppp__ldap.pcapng", 25, "not in the truth: delete  noSuchObject", LDAP_PAST_GAP),
     entry("http2/arkime__arkime_synthetic.pcap", 896, "length is Some(43), tshark says Some(41)", PADDING),
+    entry("live/diameter_freediameter.pcap", 50, "took 322219 us, tshark says 359", TWO_PACKETS),
+    entry("ugly_live/diameter_freediameter__loss2.pcap", 49, "took 322219 us, tshark says 359", TWO_PACKETS),
+    entry("ugly_live/diameter_freediameter__mid.pcap", 25, "took 322219 us, tshark says 359", TWO_PACKETS),
+    entry("ugly_live/diameter_freediameter__vxlan.pcap", 50, "took 322219 us, tshark says 359", TWO_PACKETS),
 ];

@@ -46,6 +46,7 @@ const PROTOCOLS: &[&str] = &[
     "nats",
     "ldap",
     "radius",
+    "diameter",
     "tcp flows",
     "udp flows",
 ];
