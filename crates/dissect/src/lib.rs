@@ -25,7 +25,10 @@ mod text;
 
 mod amqp;
 mod dns;
+mod grpc;
+mod http;
 mod http1;
+mod http2;
 mod icmp;
 mod kafka;
 mod memcached;

@@ -1,11 +1,12 @@
 //! Every protocol that can be dissected, in the order in which flows are probed for them: the surest
 //! signatures first, the loosest last.
 
-use crate::{Protocol, amqp, dns, http1, icmp, kafka, memcached, mqtt, postgresql, redis, tls};
+use crate::{Protocol, amqp, dns, grpc, http1, http2, icmp, kafka, memcached, mqtt, postgresql, redis, tls};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
     &tls::PROTOCOL,
+    &http2::PROTOCOL,
     &http1::PROTOCOL,
     &postgresql::PROTOCOL,
     &amqp::PROTOCOL,
@@ -17,6 +18,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::PROTOCOL,
     &dns::MDNS,
     &dns::LLMNR,
+    &grpc::PROTOCOL,
 ];
 
 /// The protocol of that name.

@@ -5,7 +5,7 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::{amqp, kafka};
+use crate::{amqp, http2, kafka};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 pub(crate) const SLACK_US: f64 = 2.0;
@@ -51,6 +51,8 @@ pub(crate) fn compare(
             ("call" | "msg", "amqp") if !mutated || line["intact"] == true => {
                 ("amqp", amqp::agrees(heard, line))
             }
+            ("call", "http2") if line["decrypted"] != true => ("http2", http2::agrees(heard, line, "http2")),
+            ("call", "grpc") if line["decrypted"] != true => ("grpc", http2::agrees(heard, line, "grpc")),
             ("msg", "mdns") => ("mdns", message(heard, line, "mdns")),
             ("msg", "icmp" | "icmpv6") => ("icmp", message(heard, line, "icmp")),
             ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {

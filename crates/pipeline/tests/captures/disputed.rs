@@ -116,6 +116,16 @@ const UDP_LENGTH: &str = "\
     RFC 768: the length is 8 at least; a datagram of length 0 is none, and the one before it has 16 \
     bytes";
 
+const BLOCK_BEGINS: &str = "\
+    RFC 9113, 4.3: a HEADERS frame and its CONTINUATION frames are one block, and the request begins with \
+    the first byte of it; the truth counts from the packet that completes it";
+const DATA_AS_IT_COMES: &str = "\
+    RFC 9113, 6.1: DATA frames convey the octets of a message, and these are in the file; tshark shows no \
+    frame whose end it has not met";
+const BLOCK_LOST: &str = "\
+    RFC 9113, 4.3: a header block is one unit; its HEADERS begins at sequence number 16509, and the 1,448 \
+    bytes from there on were dropped";
+
 const fn entry(file: &'static str, packet: u64, fault: &'static str, because: &'static str) -> Dispute {
     Dispute { file, packet, fault, because }
 }
@@ -288,4 +298,47 @@ static TABLE: &[Dispute] = &[
         TEREDO,
     ),
     entry("http2/arkime__arkime_synthetic.pcap", 818, "bytes is (16, 0), tshark says (0, 0)", UDP_LENGTH),
+    entry(
+        "http2/arkime__http2-nghttp2.pcap",
+        22,
+        "first byte after 834995 us, tshark says 333890",
+        BLOCK_BEGINS,
+    ),
+    entry("live/http2_nghttp.pcap", 54, "first byte after 3454 us, tshark says 3381", BLOCK_BEGINS),
+    entry("live/http2_nghttp.pcap", 78, "first byte after 3435 us, tshark says 3385", BLOCK_BEGINS),
+    entry("live/http2_nghttp.pcap", 472, "first byte after 19450 us, tshark says 19445", BLOCK_BEGINS),
+    entry(
+        "ugly_live/http2_nghttp__qinq.pcap",
+        54,
+        "first byte after 3454 us, tshark says 3381",
+        BLOCK_BEGINS,
+    ),
+    entry(
+        "ugly_live/http2_nghttp__qinq.pcap",
+        78,
+        "first byte after 3435 us, tshark says 3385",
+        BLOCK_BEGINS,
+    ),
+    entry(
+        "ugly_live/http2_nghttp__qinq.pcap",
+        472,
+        "first byte after 19450 us, tshark says 19445",
+        BLOCK_BEGINS,
+    ),
+    entry(
+        "ugly_live/http2_nghttp__mid.pcap",
+        280,
+        "first byte after 19450 us, tshark says 19445",
+        BLOCK_BEGINS,
+    ),
+    entry("live/http2_nghttp.pcap", 119, "data asked is 4830, tshark says 0", DATA_AS_IT_COMES),
+    entry("ugly_live/http2_nghttp__qinq.pcap", 119, "data asked is 4830, tshark says 0", DATA_AS_IT_COMES),
+    entry(
+        "ugly_live/http2_nghttp__dupreorder.pcap",
+        123,
+        "data asked is 4830, tshark says 0",
+        DATA_AS_IT_COMES,
+    ),
+    entry("grpc/df__http__grpc-unary.pcap", 1, "data answered is 1336, tshark says 0", DATA_AS_IT_COMES),
+    entry("ugly_live/http2_nghttp__loss2.pcap", 75, "no http2 call cites it (/f0.txt null)", BLOCK_LOST),
 ];
