@@ -36,6 +36,7 @@ mod mqtt;
 mod postgresql;
 mod redis;
 mod tls;
+mod websocket;
 
 pub use dissector::{
     Datagram, End, Fed, Heads, MessageEntry, Messages, Out, Probe, Protocol, RefineEntry, Stream,

@@ -1,7 +1,9 @@
 //! Every protocol that can be dissected, in the order in which flows are probed for them: the surest
 //! signatures first, the loosest last.
 
-use crate::{Protocol, amqp, dns, grpc, http1, http2, icmp, kafka, memcached, mqtt, postgresql, redis, tls};
+use crate::{
+    Protocol, amqp, dns, grpc, http1, http2, icmp, kafka, memcached, mqtt, postgresql, redis, tls, websocket,
+};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -18,6 +20,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::PROTOCOL,
     &dns::MDNS,
     &dns::LLMNR,
+    &websocket::PROTOCOL,
     &grpc::PROTOCOL,
 ];
 

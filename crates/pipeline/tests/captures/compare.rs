@@ -5,7 +5,7 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::{amqp, http2, kafka};
+use crate::{amqp, http2, kafka, websocket};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 pub(crate) const SLACK_US: f64 = 2.0;
@@ -53,6 +53,11 @@ pub(crate) fn compare(
             }
             ("call", "http2") if line["decrypted"] != true => ("http2", http2::agrees(heard, line, "http2")),
             ("call", "grpc") if line["decrypted"] != true => ("grpc", http2::agrees(heard, line, "grpc")),
+            ("msg", "websocket")
+                if !websocket::is_hidden(truth, line) && (!mutated || line["intact"] == true) =>
+            {
+                ("websocket", websocket::agrees(heard, line))
+            }
             ("msg", "mdns") => ("mdns", message(heard, line, "mdns")),
             ("msg", "icmp" | "icmpv6") => ("icmp", message(heard, line, "icmp")),
             ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {

@@ -126,6 +126,13 @@ const BLOCK_LOST: &str = "\
     RFC 9113, 4.3: a header block is one unit; its HEADERS begins at sequence number 16509, and the 1,448 \
     bytes from there on were dropped";
 
+const NO_HEAD: &str = "\
+    RFC 6455, 5.2: a frame begins with its head; this one has 66,008 bytes, and 64,566 of its side are in \
+    the file";
+const NO_HANDSHAKE: &str = "\
+    RFC 6455, 5.2 and 5.3: these are whole frames of readable texts, masked by the one end and not by the \
+    other; the file begins after the handshake, and tshark goes by that";
+
 const fn entry(file: &'static str, packet: u64, fault: &'static str, because: &'static str) -> Dispute {
     Dispute { file, packet, fault, because }
 }
@@ -341,4 +348,9 @@ static TABLE: &[Dispute] = &[
     ),
     entry("grpc/df__http__grpc-unary.pcap", 1, "data answered is 1336, tshark says 0", DATA_AS_IT_COMES),
     entry("ugly_live/http2_nghttp__loss2.pcap", 75, "no http2 call cites it (/f0.txt null)", BLOCK_LOST),
+    entry("ugly_live/websocket_echo__mid.pcap", 46, "no websocket call cites it (opcode 1)", NO_HEAD),
+    entry("websocket/ndpi__websocket.pcap", 2, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("websocket/ndpi__websocket.pcap", 3, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("websocket/ndpi__websocket.pcap", 4, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("websocket/ndpi__websocket.pcap", 5, "not in the truth: text  -", NO_HANDSHAKE),
 ];

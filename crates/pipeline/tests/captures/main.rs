@@ -17,6 +17,7 @@ mod kafka;
 mod mutate;
 mod precision;
 mod score;
+mod websocket;
 
 use std::collections::BTreeMap;
 
@@ -31,8 +32,20 @@ use wirewise_model::Limits;
 /// how many the truth must know.
 const AGREEMENT: f64 = 0.99;
 /// What is compared. Other protocols of the truth are not dissected yet.
-const PROTOCOLS: &[&str] =
-    &["http1", "http2", "grpc", "dns", "mdns", "icmp", "tls", "amqp", "kafka", "tcp flows", "udp flows"];
+const PROTOCOLS: &[&str] = &[
+    "http1",
+    "http2",
+    "grpc",
+    "websocket",
+    "dns",
+    "mdns",
+    "icmp",
+    "tls",
+    "amqp",
+    "kafka",
+    "tcp flows",
+    "udp flows",
+];
 /// Any start will do; a fault names the file that it met.
 const SEED: u64 = 0x5eed_0000_2026;
 
