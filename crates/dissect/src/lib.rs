@@ -27,7 +27,10 @@ mod text;
 mod amqp;
 mod diameter;
 mod dns;
+mod grpc;
+mod http;
 mod http1;
+mod http2;
 mod icmp;
 mod kafka;
 mod ldap;
@@ -38,6 +41,7 @@ mod postgresql;
 mod radius;
 mod redis;
 mod tls;
+mod websocket;
 
 pub use dissector::{
     Datagram, End, Fed, Heads, MessageEntry, Messages, Out, Probe, Protocol, RefineEntry, Stream,

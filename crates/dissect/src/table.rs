@@ -2,13 +2,14 @@
 //! signatures first, the loosest last.
 
 use crate::{
-    Protocol, amqp, diameter, dns, http1, icmp, kafka, ldap, memcached, mqtt, nats, postgresql, radius,
-    redis, tls,
+    Protocol, amqp, diameter, dns, grpc, http1, http2, icmp, kafka, ldap, memcached, mqtt, nats, postgresql,
+    radius, redis, tls, websocket,
 };
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
     &tls::PROTOCOL,
+    &http2::PROTOCOL,
     &http1::PROTOCOL,
     &postgresql::PROTOCOL,
     &amqp::PROTOCOL,
@@ -24,6 +25,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::PROTOCOL,
     &dns::MDNS,
     &dns::LLMNR,
+    &websocket::PROTOCOL,
+    &grpc::PROTOCOL,
 ];
 
 /// The protocol of that name.

@@ -5,7 +5,7 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::{access, amqp, kafka, keys};
+use crate::{access, amqp, http2, kafka, keys, websocket};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 pub(crate) const SLACK_US: f64 = 2.0;
@@ -62,6 +62,13 @@ pub(crate) fn compare(
             }
             ("call", "ldap" | "cldap") => ("ldap", call("ldap", access::ldap)),
             ("msg", "ldap") if line["intact"] != false => ("ldap", message(heard, line, "ldap")),
+            ("call", "http2") if line["decrypted"] != true => ("http2", http2::agrees(heard, line, "http2")),
+            ("call", "grpc") if line["decrypted"] != true => ("grpc", http2::agrees(heard, line, "grpc")),
+            ("msg", "websocket")
+                if !websocket::is_hidden(truth, line) && (!mutated || line["intact"] == true) =>
+            {
+                ("websocket", websocket::agrees(heard, line))
+            }
             ("msg", "mdns") => ("mdns", message(heard, line, "mdns")),
             ("msg", "icmp" | "icmpv6") => ("icmp", message(heard, line, "icmp")),
             ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {

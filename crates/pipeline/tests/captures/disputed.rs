@@ -132,6 +132,23 @@ const TWO_PACKETS: &str = "\
     tshark's own tcp.segment has the request begin two packets earlier, and the next request in this one; \
     the truth has no first packet of either";
 
+const BLOCK_BEGINS: &str = "\
+    RFC 9113, 4.3: a HEADERS frame and its CONTINUATION frames are one block, and the request begins with \
+    the first byte of it; the truth counts from the packet that completes it";
+const DATA_AS_IT_COMES: &str = "\
+    RFC 9113, 6.1: DATA frames convey the octets of a message, and these are in the file; tshark shows no \
+    frame whose end it has not met";
+const BLOCK_LOST: &str = "\
+    RFC 9113, 4.3: a header block is one unit; its HEADERS begins at sequence number 16509, and the 1,448 \
+    bytes from there on were dropped";
+
+const NO_HEAD: &str = "\
+    RFC 6455, 5.2: a frame begins with its head; this one has 66,008 bytes, and 64,566 of its side are in \
+    the file";
+const NO_HANDSHAKE: &str = "\
+    RFC 6455, 5.2 and 5.3: these are whole frames of readable texts, masked by the one end and not by the \
+    other; the file begins after the handshake, and tshark goes by that";
+
 const fn entry(file: &'static str, packet: u64, fault: &'static str, because: &'static str) -> Dispute {
     Dispute { file, packet, fault, because }
 }
@@ -336,4 +353,51 @@ static TABLE: &[Dispute] = &[
     entry("ugly_live/diameter_freediameter__loss2.pcap", 49, "took 322219 us, tshark says 359", TWO_PACKETS),
     entry("ugly_live/diameter_freediameter__mid.pcap", 25, "took 322219 us, tshark says 359", TWO_PACKETS),
     entry("ugly_live/diameter_freediameter__vxlan.pcap", 50, "took 322219 us, tshark says 359", TWO_PACKETS),
+        "http2/arkime__http2-nghttp2.pcap",
+        22,
+        "first byte after 834995 us, tshark says 333890",
+        BLOCK_BEGINS,
+    ),
+    entry("live/http2_nghttp.pcap", 54, "first byte after 3454 us, tshark says 3381", BLOCK_BEGINS),
+    entry("live/http2_nghttp.pcap", 78, "first byte after 3435 us, tshark says 3385", BLOCK_BEGINS),
+    entry("live/http2_nghttp.pcap", 472, "first byte after 19450 us, tshark says 19445", BLOCK_BEGINS),
+    entry(
+        "ugly_live/http2_nghttp__qinq.pcap",
+        54,
+        "first byte after 3454 us, tshark says 3381",
+        BLOCK_BEGINS,
+    ),
+    entry(
+        "ugly_live/http2_nghttp__qinq.pcap",
+        78,
+        "first byte after 3435 us, tshark says 3385",
+        BLOCK_BEGINS,
+    ),
+    entry(
+        "ugly_live/http2_nghttp__qinq.pcap",
+        472,
+        "first byte after 19450 us, tshark says 19445",
+        BLOCK_BEGINS,
+    ),
+    entry(
+        "ugly_live/http2_nghttp__mid.pcap",
+        280,
+        "first byte after 19450 us, tshark says 19445",
+        BLOCK_BEGINS,
+    ),
+    entry("live/http2_nghttp.pcap", 119, "data asked is 4830, tshark says 0", DATA_AS_IT_COMES),
+    entry("ugly_live/http2_nghttp__qinq.pcap", 119, "data asked is 4830, tshark says 0", DATA_AS_IT_COMES),
+    entry(
+        "ugly_live/http2_nghttp__dupreorder.pcap",
+        123,
+        "data asked is 4830, tshark says 0",
+        DATA_AS_IT_COMES,
+    ),
+    entry("grpc/df__http__grpc-unary.pcap", 1, "data answered is 1336, tshark says 0", DATA_AS_IT_COMES),
+    entry("ugly_live/http2_nghttp__loss2.pcap", 75, "no http2 call cites it (/f0.txt null)", BLOCK_LOST),
+    entry("ugly_live/websocket_echo__mid.pcap", 46, "no websocket call cites it (opcode 1)", NO_HEAD),
+    entry("websocket/ndpi__websocket.pcap", 2, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("websocket/ndpi__websocket.pcap", 3, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("websocket/ndpi__websocket.pcap", 4, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("websocket/ndpi__websocket.pcap", 5, "not in the truth: text  -", NO_HANDSHAKE),
 ];

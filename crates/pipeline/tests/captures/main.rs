@@ -13,11 +13,13 @@ mod books;
 mod compare;
 mod corpus;
 mod disputed;
+mod http2;
 mod kafka;
 mod keys;
 mod mutate;
 mod precision;
 mod score;
+mod websocket;
 
 use std::collections::BTreeMap;
 
@@ -34,6 +36,9 @@ const AGREEMENT: f64 = 0.99;
 /// What is compared. Other protocols of the truth are not dissected yet.
 const PROTOCOLS: &[&str] = &[
     "http1",
+    "http2",
+    "grpc",
+    "websocket",
     "dns",
     "mdns",
     "icmp",
