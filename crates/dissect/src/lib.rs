@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod conversation;
 mod dissector;
+mod inner;
 mod input;
 mod lineup;
 mod pending;
@@ -30,6 +31,7 @@ mod icmp;
 mod kafka;
 mod memcached;
 mod mqtt;
+mod mysql;
 mod postgresql;
 mod redis;
 mod tls;

@@ -1,13 +1,14 @@
 //! Every protocol that can be dissected, in the order in which flows are probed for them: the surest
 //! signatures first, the loosest last.
 
-use crate::{Protocol, amqp, dns, http1, icmp, kafka, memcached, mqtt, postgresql, redis, tls};
+use crate::{Protocol, amqp, dns, http1, icmp, kafka, memcached, mqtt, mysql, postgresql, redis, tls};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
     &tls::PROTOCOL,
     &http1::PROTOCOL,
     &postgresql::PROTOCOL,
+    &mysql::PROTOCOL,
     &amqp::PROTOCOL,
     &redis::PROTOCOL,
     &memcached::PROTOCOL,

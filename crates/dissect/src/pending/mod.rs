@@ -40,7 +40,7 @@ pub(crate) struct Turn<T> {
     exposed: bool,
 }
 
-impl<T> Turn<T> {
+impl<T: Clone> Turn<T> {
     /// A call of which only this is known yet.
     pub(crate) fn new(exchange: Exchange, own: T) -> Self {
         Self { exchange, own, asked: false, answered: false, given_up: false, exposed: false }
@@ -85,7 +85,11 @@ impl<T> Turn<T> {
                 mine.attributes.push(attribute);
             }
         }
-        mine.notes.extend(notes);
+        for note in notes {
+            if !mine.notes.contains(&note) {
+                mine.notes.push(note);
+            }
+        }
         if coverage == Coverage::Partial {
             mine.coverage = coverage;
         }

@@ -5,7 +5,7 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::{amqp, kafka};
+use crate::{amqp, databases, kafka};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 pub(crate) const SLACK_US: f64 = 2.0;
@@ -60,7 +60,10 @@ pub(crate) fn compare(
             ("flow", "udp") if !(tunnelled && is_tunnel(line)) => {
                 ("udp flows", flow(heard, line, Transport::Udp))
             }
-            _ => continue,
+            _ => match databases::compare(heard, line) {
+                Some(verdict) => verdict,
+                None => continue,
+            },
         };
         let packet = number(&line["req"]["frame"])
             .or(number(&line["resp"]["frame"]))
@@ -245,7 +248,7 @@ fn echo(call: &Call, line: &Value) -> Result<(), String> {
 }
 
 /// A one-way message in this packet.
-fn message(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
+pub(crate) fn message(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
     let frame = number(&line["frame"]).ok_or("the truth names no packet")?;
     let found = heard.calls.iter().any(|call| {
         call.exchange.protocol == protocol
