@@ -30,6 +30,7 @@ mod http1;
 mod icmp;
 mod kafka;
 mod memcached;
+mod mongodb;
 mod mqtt;
 mod mysql;
 mod postgresql;

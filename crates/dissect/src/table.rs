@@ -1,7 +1,9 @@
 //! Every protocol that can be dissected, in the order in which flows are probed for them: the surest
 //! signatures first, the loosest last.
 
-use crate::{Protocol, amqp, dns, http1, icmp, kafka, memcached, mqtt, mysql, postgresql, redis, tls};
+use crate::{
+    Protocol, amqp, dns, http1, icmp, kafka, memcached, mongodb, mqtt, mysql, postgresql, redis, tls,
+};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
@@ -9,6 +11,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &http1::PROTOCOL,
     &postgresql::PROTOCOL,
     &mysql::PROTOCOL,
+    &mongodb::PROTOCOL,
     &amqp::PROTOCOL,
     &redis::PROTOCOL,
     &memcached::PROTOCOL,

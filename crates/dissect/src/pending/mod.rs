@@ -1,12 +1,13 @@
-//! Calls under way, for protocols that answer in order ([`Fifo`]): which answer is whose, also where bytes of one side
-//! were lost or came late.
+//! Calls under way, for protocols that answer in order ([`Fifo`]) and for those whose answers name their request
+//! ([`Keyed`]): which answer is whose, also where bytes of one side were lost or came late.
 //!
-//! Two rules hold. An answer belongs to a request that began before it: bytes of a side that waited for a
+//! Two rules hold for both. An answer belongs to a request that began before it: bytes of a side that waited for a
 //! hole are shown late, with their own times, so an answer may be shown before its request; it is held for a
 //! moment, and the request finds it. And nothing is guessed: where it cannot be told which of several requests an
 //! answer belongs to, they are told as `unknown`, noted `gap`, and the answer is passed over.
 
 mod fifo;
+mod keyed;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use wirewise_model::{Coverage, Exchange, Outcome, Timestamp};
 use crate::{End, Out};
 
 pub(crate) use self::fifo::Fifo;
+pub(crate) use self::keyed::Keyed;
 
 /// Answers that are held for requests which may still be shown.
 const MOST_EARLY: usize = 64;

@@ -167,3 +167,61 @@ fn what_waits_when_all_is_over_is_told() {
     play.ask("b", 3);
     assert_eq!(play.end(), ["a=a unknown +capture_ended", "b=- unknown +capture_ended"]);
 }
+
+fn keyed() -> (Keyed<()>, Out) {
+    (Keyed::new(&Limits { pending_calls: 2, ..Limits::default() }), Out::default())
+}
+
+fn answer(keyed: &mut Keyed<()>, key: u32, at: i64, out: &mut Out) {
+    let mark = Timestamp::from_nanos(at * 1_000_000);
+    let finish = |turn: &mut Turn<()>| {
+        turn.exchange.outcome = Outcome::Ok;
+        turn.exchange.response = Some(Message::bare(track(at)));
+    };
+    match keyed.answering(key, mark) {
+        Some(turn) => {
+            finish(turn);
+            keyed.answered(key, out);
+        }
+        None => {
+            let mut turn = orphan();
+            finish(&mut turn);
+            keyed.orphan(key, turn, out);
+        }
+    }
+}
+
+#[test]
+fn numbers_pair_in_any_order_and_early_answers_are_found() {
+    let (mut keyed, mut out) = keyed();
+    keyed.ask(7, request("a", 1), &mut out);
+    keyed.ask(8, request("b", 2), &mut out);
+    answer(&mut keyed, 8, 3, &mut out);
+    answer(&mut keyed, 9, 5, &mut out);
+    keyed.ask(9, request("c", 4), &mut out);
+    answer(&mut keyed, 7, 6, &mut out);
+    answer(&mut keyed, 1, 7, &mut out);
+    keyed.end(End::CaptureEnded, Timestamp::MIN, &mut out);
+    assert_eq!(told(&out), ["b=- ok", "c=- ok", "a=- ok", "=- ok +request_not_seen"]);
+}
+
+#[test]
+fn a_number_that_is_used_again_or_one_too_many_ends_the_older_call() {
+    let (mut keyed, mut out) = keyed();
+    keyed.ask(7, request("a", 1), &mut out);
+    keyed.answers_lost();
+    keyed.ask(7, request("b", 2), &mut out);
+    keyed.ask(8, request("c", 3), &mut out);
+    keyed.ask(9, request("d", 4), &mut out);
+    keyed.tick(Timestamp::from_nanos(400_000_000_000), &mut out);
+    assert!(!keyed.is_waiting());
+    assert_eq!(
+        told(&out),
+        [
+            "a=- unknown +gap",
+            "b=- unknown +evicted",
+            "c=- no_response +timed_out",
+            "d=- no_response +timed_out"
+        ]
+    );
+}

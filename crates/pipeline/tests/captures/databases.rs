@@ -3,12 +3,12 @@
 use serde_json::Value;
 use wirewise_model::{Call, Coverage, Limits, Outcome};
 
-use crate::compare::{SLACK_US, attribute, cites, message, number, same, word};
+use crate::compare::{SLACK_US, attribute, call, cites, message, number, same, word};
 use crate::corpus::{Heard, corpus};
 use crate::kafka::made_up;
 
 /// What is compared here.
-pub(crate) const PROTOCOLS: &[&str] = &["postgresql", "mysql"];
+pub(crate) const PROTOCOLS: &[&str] = &["postgresql", "mysql", "mongodb"];
 
 /// Calls that are there, and that tshark 4.0 does not know.
 const UNKNOWN_TO_TSHARK: &[(&str, &str)] = &[
@@ -29,6 +29,7 @@ pub(crate) fn compare(heard: &Heard, line: &Value) -> Option<(&'static str, Resu
         ("call", "mysql") if word(&line["req"], "command").parse().is_ok_and(|code: u8| code > 32) => None,
         ("call", "mysql") => Some(("mysql", mysql(heard, line))),
         ("msg", "mysql") => Some(("mysql", message(heard, line, "mysql"))),
+        ("call", "mongodb") => Some(("mongodb", call(heard, line, "mongodb", mongodb))),
         _ => None,
     }
 }
@@ -208,6 +209,16 @@ fn mysql(heard: &Heard, line: &Value) -> Result<(), String> {
         }
         Ok(())
     })
+}
+
+fn mongodb(call: &Call, line: &Value) -> Result<(), String> {
+    // Of a command in an OP_QUERY tshark names the first field of the document as well.
+    same("command", call.exchange.operation.as_str(), word(&line["req"], "command"))?;
+    if word(&line["resp"], "command") != "ok" {
+        // A reply that begins with `ok` may be an error; the others are what was asked for.
+        same("outcome", call.exchange.outcome, Outcome::Ok)?;
+    }
+    Ok(())
 }
 
 #[test]
