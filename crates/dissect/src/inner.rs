@@ -74,6 +74,11 @@ impl Inner {
             self.marks.drain(..keep);
         }
     }
+
+    /// Forgets what waits.
+    pub(crate) fn clear(&mut self) {
+        self.consume(self.bytes.len());
+    }
 }
 
 #[cfg(test)]

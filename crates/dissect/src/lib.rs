@@ -25,6 +25,7 @@ mod talk;
 mod text;
 
 mod amqp;
+mod cql;
 mod dns;
 mod http1;
 mod icmp;

@@ -2,7 +2,7 @@
 //! signatures first, the loosest last.
 
 use crate::{
-    Protocol, amqp, dns, http1, icmp, kafka, memcached, mongodb, mqtt, mysql, postgresql, redis, tls,
+    Protocol, amqp, cql, dns, http1, icmp, kafka, memcached, mongodb, mqtt, mysql, postgresql, redis, tls,
 };
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
@@ -12,6 +12,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &postgresql::PROTOCOL,
     &mysql::PROTOCOL,
     &mongodb::PROTOCOL,
+    &cql::PROTOCOL,
     &amqp::PROTOCOL,
     &redis::PROTOCOL,
     &memcached::PROTOCOL,

@@ -116,6 +116,17 @@ impl<T: Clone> Keyed<T> {
         }
     }
 
+    /// The protocol cannot be read any further.
+    pub(crate) fn abandon(&mut self, note: &'static str, out: &mut Out) {
+        for (_, early) in std::mem::take(&mut self.early) {
+            early.tell(out);
+        }
+        self.keys = Vec::new();
+        for turn in std::mem::take(&mut self.turns) {
+            turn.abandon(note, out);
+        }
+    }
+
     pub(crate) fn tick(&mut self, now: Timestamp, out: &mut Out) {
         while self
             .early

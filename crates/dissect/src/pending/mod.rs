@@ -54,6 +54,13 @@ impl<T: Clone> Turn<T> {
         self.exchange.coverage = Coverage::Partial;
     }
 
+    /// Takes an answer that was read by itself: all of it but what the request tells.
+    pub(crate) fn answer(&mut self, answer: Self) {
+        let own = self.own.clone();
+        self.adopt(answer);
+        self.own = own;
+    }
+
     fn began(&self) -> Timestamp {
         self.exchange.started()
     }
