@@ -11,6 +11,7 @@
 mod conversation;
 mod dissector;
 mod framed;
+mod inner;
 mod input;
 mod lineup;
 mod pending;
@@ -25,6 +26,7 @@ mod talk;
 mod text;
 
 mod amqp;
+mod cql;
 mod diameter;
 mod dns;
 mod grpc;
@@ -35,7 +37,9 @@ mod icmp;
 mod kafka;
 mod ldap;
 mod memcached;
+mod mongodb;
 mod mqtt;
+mod mysql;
 mod nats;
 mod postgresql;
 mod radius;

@@ -2,8 +2,8 @@
 //! signatures first, the loosest last.
 
 use crate::{
-    Protocol, amqp, diameter, dns, grpc, http1, http2, icmp, kafka, ldap, memcached, mqtt, nats, postgresql,
-    radius, redis, tls, websocket,
+    Protocol, amqp, cql, diameter, dns, grpc, http1, http2, icmp, kafka, ldap, memcached, mongodb, mqtt,
+    mysql, nats, postgresql, radius, redis, tls, websocket,
 };
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
@@ -12,6 +12,9 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &http2::PROTOCOL,
     &http1::PROTOCOL,
     &postgresql::PROTOCOL,
+    &mysql::PROTOCOL,
+    &mongodb::PROTOCOL,
+    &cql::PROTOCOL,
     &amqp::PROTOCOL,
     &redis::PROTOCOL,
     &memcached::PROTOCOL,

@@ -269,3 +269,61 @@ fn a_keyed_call_whose_answer_may_be_lost_is_unknown() {
         ["a=- unknown +capture_ended +gap", "c=- unknown +capture_ended", "b=- unknown +capture_ended"]
     );
 }
+
+fn numbered() -> (Numbered<()>, Out) {
+    (Numbered::new(&Limits { pending_calls: 2, ..Limits::default() }), Out::default())
+}
+
+fn answer_number(numbered: &mut Numbered<()>, key: u32, at: i64, out: &mut Out) {
+    let mark = Timestamp::from_nanos(at * 1_000_000);
+    let finish = |turn: &mut Turn<()>| {
+        turn.exchange.outcome = Outcome::Ok;
+        turn.exchange.response = Some(Message::bare(track(at)));
+    };
+    match numbered.answering(key, mark) {
+        Some(turn) => {
+            finish(turn);
+            numbered.answered(key, out);
+        }
+        None => {
+            let mut turn = orphan();
+            finish(&mut turn);
+            numbered.orphan(key, turn, out);
+        }
+    }
+}
+
+#[test]
+fn numbers_pair_in_any_order_and_early_answers_are_found() {
+    let (mut numbered, mut out) = numbered();
+    numbered.ask(7, request("a", 1), &mut out);
+    numbered.ask(8, request("b", 2), &mut out);
+    answer_number(&mut numbered, 8, 3, &mut out);
+    answer_number(&mut numbered, 9, 5, &mut out);
+    numbered.ask(9, request("c", 4), &mut out);
+    answer_number(&mut numbered, 7, 6, &mut out);
+    answer_number(&mut numbered, 1, 7, &mut out);
+    numbered.end(End::CaptureEnded, Timestamp::MIN, &mut out);
+    assert_eq!(told(&out), ["b=- ok", "c=- ok", "a=- ok", "=- ok +request_not_seen"]);
+}
+
+#[test]
+fn a_number_that_is_used_again_or_one_too_many_ends_the_older_call() {
+    let (mut numbered, mut out) = numbered();
+    numbered.ask(7, request("a", 1), &mut out);
+    numbered.answers_lost();
+    numbered.ask(7, request("b", 2), &mut out);
+    numbered.ask(8, request("c", 3), &mut out);
+    numbered.ask(9, request("d", 4), &mut out);
+    numbered.tick(Timestamp::from_nanos(400_000_000_000), &mut out);
+    assert!(!numbered.is_waiting());
+    assert_eq!(
+        told(&out),
+        [
+            "a=- unknown +gap",
+            "b=- unknown +evicted",
+            "c=- no_response +timed_out",
+            "d=- no_response +timed_out"
+        ]
+    );
+}

@@ -5,7 +5,7 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::{access, amqp, http2, kafka, keys, websocket};
+use crate::{access, amqp, databases, http2, kafka, keys, websocket};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 pub(crate) const SLACK_US: f64 = 2.0;
@@ -78,7 +78,10 @@ pub(crate) fn compare(
             ("flow", "udp") if !(tunnelled && is_tunnel(line)) => {
                 ("udp flows", flow(heard, line, Transport::Udp))
             }
-            _ => continue,
+            _ => match databases::compare(heard, line) {
+                Some(verdict) => verdict,
+                None => continue,
+            },
         };
         let packet = number(&line["req"]["frame"])
             .or(number(&line["resp"]["frame"]))
@@ -263,7 +266,7 @@ fn echo(call: &Call, line: &Value) -> Result<(), String> {
 }
 
 /// A one-way message in this packet.
-fn message(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
+pub(crate) fn message(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
     let frame = number(&line["frame"]).ok_or("the truth names no packet")?;
     let found = heard.calls.iter().any(|call| {
         call.exchange.protocol == protocol

@@ -353,6 +353,7 @@ static TABLE: &[Dispute] = &[
     entry("ugly_live/diameter_freediameter__loss2.pcap", 49, "took 322219 us, tshark says 359", TWO_PACKETS),
     entry("ugly_live/diameter_freediameter__mid.pcap", 25, "took 322219 us, tshark says 359", TWO_PACKETS),
     entry("ugly_live/diameter_freediameter__vxlan.pcap", 50, "took 322219 us, tshark says 359", TWO_PACKETS),
+    entry(
         "http2/arkime__http2-nghttp2.pcap",
         22,
         "first byte after 834995 us, tshark says 333890",

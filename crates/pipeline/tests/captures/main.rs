@@ -12,6 +12,7 @@ mod beginnings;
 mod books;
 mod compare;
 mod corpus;
+mod databases;
 mod disputed;
 mod http2;
 mod kafka;
@@ -141,7 +142,7 @@ fn agrees_with_tshark() {
     print(&scores, &advisory);
     let stale: Vec<String> = disputes.stale().chain(beginnings.stale()).collect();
     assert!(stale.is_empty(), "entries of the tables that nothing needs any more:\n{}", stale.join("\n"));
-    for name in PROTOCOLS {
+    for name in PROTOCOLS.iter().chain(databases::PROTOCOLS) {
         let score = &scores[name];
         // Where one call of ours is several lines of the truth, a test of the protocol's own says that none is made up.
         let precision = if score.ours == 0 { 1.0 } else { score.precision() };

@@ -20,8 +20,9 @@ pub(crate) struct Extra {
 /// By protocol: how many the truth knows, and those that it does not.
 pub(crate) fn of(heard: &Heard, truth: &[Value]) -> Vec<(&'static str, usize, Vec<Extra>)> {
     let has_flows = truth.iter().any(|line| line["k"] == "flow");
-    let calls = ["http1", "http2", "grpc", "websocket", "dns", "mdns", "icmp", "tls", "ldap", "radius", "diameter"]
-        .map(|protocol| calls(heard, truth, protocol));
+    let calls =
+        ["http1", "http2", "grpc", "websocket", "dns", "mdns", "icmp", "tls", "ldap", "radius", "diameter"]
+            .map(|protocol| calls(heard, truth, protocol));
     let flows = [("tcp flows", Transport::Tcp), ("udp flows", Transport::Udp)]
         .map(|(name, transport)| flows(heard, truth, name, transport));
     let all = calls.into_iter().chain(flows);
