@@ -45,7 +45,7 @@ impl Batches {
     }
 
     pub(crate) fn call(&mut self, record: Record) {
-        self.bytes += payload_bytes(record.request.as_ref()) + payload_bytes(record.response.as_ref());
+        self.bytes += record_bytes(&record);
         self.calls.push(record);
     }
 
@@ -58,7 +58,22 @@ impl Batches {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.calls.len() >= MAX_ROWS || self.flows.len() >= MAX_ROWS || self.bytes >= MAX_BYTES
+        is_full(self.calls.len(), self.flows.len(), self.bytes)
+    }
+
+    /// Whether a batch that was taken is full.
+    pub(crate) fn fills(batch: &Batch) -> bool {
+        is_full(batch.calls.len(), batch.flows.len(), bytes_of(&batch.calls))
+    }
+
+    /// Takes a batch back that was taken last, and goes on filling it.
+    pub(crate) fn restore(&mut self, batch: Batch) {
+        debug_assert!(self.is_empty(), "nothing came in since");
+        self.bytes = bytes_of(&batch.calls);
+        self.calls = batch.calls;
+        self.flows = batch.flows;
+        self.losses = batch.losses;
+        self.sequence = batch.sequence;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -80,6 +95,18 @@ impl Batches {
         self.bytes = 0;
         batch
     }
+}
+
+fn is_full(calls: usize, flows: usize, bytes: usize) -> bool {
+    calls >= MAX_ROWS || flows >= MAX_ROWS || bytes >= MAX_BYTES
+}
+
+fn bytes_of(calls: &[Record]) -> usize {
+    calls.iter().map(record_bytes).sum()
+}
+
+fn record_bytes(record: &Record) -> usize {
+    payload_bytes(record.request.as_ref()) + payload_bytes(record.response.as_ref())
 }
 
 fn payload_bytes(payload: Option<&Payload>) -> usize {

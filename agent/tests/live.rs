@@ -253,8 +253,8 @@ fn a_store_that_stands_still_costs_counted_calls_and_never_capture() {
         status.ledger.stage(Stage::Calls).map_or(0, |books| books.lost())
     };
     wait("calls are lost", || {
-        namespace.talk(&service, 10);
-        talked += 10;
+        namespace.talk(&service, 1_000);
+        talked += 1_000;
         lost(&handle.status()) > 0
     });
     drop(open_gate);

@@ -3,7 +3,7 @@
 //! | queue | holds | when it is full |
 //! |---|---|---|
 //! | hear -> dissect | `queued_chunks` chunks of frames | frames are dropped, `worker_queue_full` of capture |
-//! | dissect -> ship | `queued_batches` batches | the batch is dropped, `ship_queue_full` of calls |
+//! | dissect -> ship | `queued_batches` batches | one more batch is filled, then dropped, `ship_queue_full` of calls |
 //!
 //! Rings are opened by [`Live::open`], as root where need be; bytes are parsed after [`Live::start`]. Between
 //! the two the process becomes its caller.

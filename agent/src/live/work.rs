@@ -137,6 +137,7 @@ impl Worker {
         self.output = output;
     }
 
+    /// Ships what there is. Where there is no room, a batch goes on being filled until it is full.
     fn ship_batch(&mut self) {
         if self.setup.batches.is_empty() {
             return;
@@ -144,6 +145,9 @@ impl Worker {
         let batch = self.setup.batches.take();
         match self.setup.parcels.try_send(Parcel::Batch(Box::new(batch))) {
             Ok(()) => {}
+            Err(TrySendError::Full(Parcel::Batch(batch))) if !Batches::fills(&batch) => {
+                self.setup.batches.restore(*batch);
+            }
             Err(TrySendError::Full(parcel) | TrySendError::Disconnected(parcel)) => self.lost(parcel),
         }
     }

@@ -6,9 +6,11 @@ use wirewise_model::Window;
 
 use crate::table::Table;
 
-/// Letters that a token is taken for. Tokenizers of today's models make 3.5 to 4.5 of English and CSV; ids cost
-/// more, common words less.
-const LETTERS_A_TOKEN: usize = 4;
+/// How many letters so many tokens are taken for, at 3.5 a token: tokenizers of today's models make 3.5 to 4.5 of
+/// English and CSV.
+pub(crate) const fn letters(tokens: usize) -> usize {
+    tokens * 7 / 2
+}
 
 /// Tokens of a default result. What would be longer shows fewer rows, and says so.
 pub const DEFAULT_TOKENS: usize = 2_000;
@@ -19,9 +21,9 @@ pub const MOST_TOKENS: usize = 10_000;
 /// Tokens of all tools' definitions together: a client pays them in every conversation. Held by a test.
 pub const MOST_DEFINITIONS: usize = 4_000;
 
-/// About how many tokens a text costs: its letters by four.
+/// About how many tokens a text costs: its letters by 3.5.
 pub fn approximate_tokens(text: &str) -> usize {
-    text.chars().count().div_ceil(LETTERS_A_TOKEN)
+    (text.chars().count() * 2).div_ceil(7)
 }
 
 /// Something that can be opened: `show ID`.

@@ -5,12 +5,10 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 use wirewise_model::{CallId, FlowId, Window};
 
-use crate::evidence::{Citation, DEFAULT_TOKENS, Evidence, MOST_TOKENS, losses_line};
+use crate::evidence::{Citation, DEFAULT_TOKENS, Evidence, MOST_TOKENS, letters, losses_line};
 use crate::reader::Reader;
 use crate::table::Table;
 use crate::tool::ToolError;
-
-const LETTERS_A_TOKEN: usize = 4;
 
 /// Kept free for the lines that say what was read.
 const HEAD_TOKENS: usize = 250;
@@ -74,7 +72,7 @@ impl Report {
 
     /// Rows are taken from the end of the longest tables until the whole fits its budget.
     fn shrink(&mut self) {
-        let budget = self.budget.min(MOST_TOKENS).saturating_sub(HEAD_TOKENS) * LETTERS_A_TOKEN;
+        let budget = letters(self.budget.min(MOST_TOKENS).saturating_sub(HEAD_TOKENS));
         let facts: usize =
             self.facts.iter().map(|(name, value)| name.len() + value.to_string().len() + 3).sum();
         let mut sizes: Vec<usize> =
@@ -195,7 +193,7 @@ impl Report {
 /// Cut at the last line that fits the hard cap.
 fn cut(mut text: String) -> String {
     const SAID: &str = "\n[cut here: ask for less]\n";
-    let most = MOST_TOKENS * LETTERS_A_TOKEN;
+    let most = letters(MOST_TOKENS);
     let Some((end, _)) = text.char_indices().nth(most) else { return text };
     let end = text[..end.saturating_sub(SAID.len())].rfind('\n').unwrap_or(0);
     text.truncate(end);

@@ -334,6 +334,10 @@ async fn a_log_that_is_cut_anywhere_gives_the_records_before() {
         for garbage in [0, 3, 5_000] {
             let mut bytes = whole[..cut].to_vec();
             bytes.extend((0..garbage).map(|_| random.below(256) as u8));
+            if cut == 7 && garbage > 0 {
+                // Another number of the form is refused, and never a torn end.
+                bytes[7] = 0;
+            }
             std::fs::write(&path, &bytes).unwrap();
             let expect = ends.iter().filter(|&&end| end <= cut).count();
             let store = Store::open_existing(dir.path(), quiet()).await.unwrap();
