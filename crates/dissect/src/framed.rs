@@ -121,21 +121,48 @@ impl Framer {
         Step::Wait(taken)
     }
 
-    /// The next `len` bytes of `side` will never come. Whether a message went on over them, so that its side is still
-    /// in step.
-    pub(crate) fn gap(&mut self, side: Side, len: u64) -> bool {
+    /// The next `len` bytes of `side` will never come.
+    pub(crate) fn gap(&mut self, side: Side, len: u64) -> Gap {
         let reader = &mut self.sides[side.index()];
-        match &mut reader.under_way {
-            Some(under_way) if under_way.left >= len => {
-                under_way.left -= len;
-                under_way.holed = true;
-                true
-            }
-            _ => {
-                reader.under_way = None;
-                reader.lost = true;
-                false
-            }
+        if let Some(under_way) = reader.under_way.as_mut().filter(|under_way| under_way.left >= len) {
+            under_way.left -= len;
+            under_way.holed = true;
+            return Gap::Inside;
         }
+        reader.lost = true;
+        Gap::OutOfStep(reader.under_way.take().map(|under_way| Unfinished { side, under_way }))
+    }
+
+    /// One side is over, or both are: what was under way and will never be whole.
+    pub(crate) fn end(&mut self, side: Option<Side>) -> impl Iterator<Item = Unfinished> {
+        let over = [Side::A, Side::B].map(|of| side.is_none_or(|side| side == of).then_some(of));
+        let taken = over.map(|side| {
+            let side = side?;
+            let under_way = self.sides[side.index()].under_way.take()?;
+            Some(Unfinished { side, under_way })
+        });
+        taken.into_iter().flatten()
+    }
+}
+
+/// What a gap did.
+pub(crate) enum Gap {
+    /// It cost the message that goes on behind it, and nothing else.
+    Inside,
+    /// Messages may be missing; and the end of this one is.
+    OutOfStep(Option<Unfinished>),
+}
+
+/// A message of which the rest will never come.
+pub(crate) struct Unfinished {
+    side: Side,
+    under_way: Box<UnderWay>,
+}
+
+impl Unfinished {
+    /// As much of it as there is.
+    pub(crate) fn framed(&self) -> Framed<'_> {
+        let UnderWay { head, track, .. } = &*self.under_way;
+        Framed { side: self.side, head, holed: true, track: track.clone() }
     }
 }

@@ -14,7 +14,7 @@
 
 use wirewise_model::{Coverage, Limits, Mark, Reason, Redaction, Side, Timestamp, Transport};
 
-use crate::framed::{Framed, Framer, Measure, Step};
+use crate::framed::{Framed, Framer, Gap, Measure, Step};
 use crate::pending::{Keyed, Turn};
 use crate::{
     Datagram, End, Fed, Heads, Input, MessageEntry, Messages, Out, Probe, Protocol, Stream, StreamEntry,
@@ -157,14 +157,20 @@ impl Stream for Diameter {
         }
     }
 
-    fn gap(&mut self, side: Side, len: u64, _out: &mut Out) -> Verdict {
-        if !self.framer.gap(side, len) {
+    fn gap(&mut self, side: Side, len: u64, out: &mut Out) -> Verdict {
+        if let Gap::OutOfStep(unfinished) = self.framer.gap(side, len) {
+            if let Some(unfinished) = unfinished {
+                self.calls.take(&unfinished.framed(), out);
+            }
             self.calls.pending.answers_lost(|(asker, _)| asker != side);
         }
         Verdict::Continue
     }
 
     fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
+        for unfinished in self.framer.end(side) {
+            self.calls.take(&unfinished.framed(), out);
+        }
         if side == Some(self.calls.client) && why == End::Fin {
             // Half-closed: what was asked may still be answered.
             return;

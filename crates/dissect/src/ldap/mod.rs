@@ -17,7 +17,7 @@
 
 use wirewise_model::{Coverage, Kind, Limits, Mark, Outcome, Reason, Redaction, Side, Timestamp};
 
-use crate::framed::{Framed, Framer, Measure, Step};
+use crate::framed::{Framed, Framer, Gap, Measure, Step};
 use crate::lineup::join;
 use crate::pending::{Keyed, Turn};
 use crate::{
@@ -238,14 +238,22 @@ impl Stream for Ldap {
         }
     }
 
-    fn gap(&mut self, side: Side, len: u64, _out: &mut Out) -> Verdict {
-        if !self.framer.gap(side, len) && side != self.calls.client {
-            self.calls.pending.answers_lost(|_| true);
+    fn gap(&mut self, side: Side, len: u64, out: &mut Out) -> Verdict {
+        if let Gap::OutOfStep(unfinished) = self.framer.gap(side, len) {
+            if let Some(unfinished) = unfinished {
+                self.calls.take(&unfinished.framed(), out);
+            }
+            if side != self.calls.client {
+                self.calls.pending.answers_lost(|_| true);
+            }
         }
         Verdict::Continue
     }
 
     fn end(&mut self, side: Option<Side>, why: End, last: Mark, out: &mut Out) {
+        for unfinished in self.framer.end(side) {
+            self.calls.take(&unfinished.framed(), out);
+        }
         if side == Some(self.calls.client) && why == End::Fin {
             // Half-closed: what was asked may still be answered.
             return;

@@ -251,6 +251,23 @@ fn a_long_message_is_counted_down_and_a_gap_inside_of_it_costs_nothing_else() {
 }
 
 #[test]
+fn a_long_message_that_never_ends_is_told_as_far_as_it_came() {
+    let photo = tlv(0x30, tlv(0x30, [text("jpegPhoto"), tlv(0x31, text(&"x".repeat(100_000)))].concat()));
+    let add = message(1, 0x68, &[text("uid=a"), photo.clone()]);
+    let found = message(2, 0x64, &[text("uid=b"), photo]);
+    let events = [
+        c(&add[..60_000]),
+        Ev::Lost(Side::A, 90_000),
+        c(search(2, "dc=a", &tlv(0x87, "objectClass"))),
+        s(result(1, 0x69, 0, "")),
+        s(&found[..60_000]),
+        Ev::End(None, End::Fin),
+    ];
+    let heard = hear(PORT, &events);
+    assert_eq!(told(&heard), ["add uid=a success ok 3ms +gap", "search dc=a - unknown 2ms +gap"]);
+}
+
+#[test]
 fn ids_find_each_other_behind_a_gap() {
     let present = tlv(0x87, "objectClass");
     let events = [
@@ -361,6 +378,6 @@ fn deep_filters_and_huge_lengths_end_in_bounds() {
         let mut flow = Flow::new(Limits::default(), PORT, false);
         flow.play(&[c([0x30, 0x84, 0x0f, 255, 255, 255, 2, 1, 1, 0x60, 0x84, 0x0f, 255, 0, 0])], 1);
         flow.play(&[c(vec![0x30; 1 << 20])], 60_000);
-        assert_eq!(told(&flow.finish()), Vec::<String>::new());
+        assert_eq!(told(&flow.finish()), ["bind - unknown session +gap +capture_ended"]);
     });
 }
