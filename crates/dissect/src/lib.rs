@@ -35,6 +35,7 @@ mod mongodb;
 mod mqtt;
 mod mysql;
 mod postgresql;
+mod quic;
 mod redis;
 mod tls;
 

@@ -2,12 +2,14 @@
 //! signatures first, the loosest last.
 
 use crate::{
-    Protocol, amqp, cql, dns, http1, icmp, kafka, memcached, mongodb, mqtt, mysql, postgresql, redis, tls,
+    Protocol, amqp, cql, dns, http1, icmp, kafka, memcached, mongodb, mqtt, mysql, postgresql, quic, redis,
+    tls,
 };
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
     &tls::PROTOCOL,
+    &quic::PROTOCOL,
     &http1::PROTOCOL,
     &postgresql::PROTOCOL,
     &mysql::PROTOCOL,

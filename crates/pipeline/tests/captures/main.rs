@@ -32,7 +32,7 @@ use wirewise_model::Limits;
 const AGREEMENT: f64 = 0.99;
 /// What is compared. Other protocols of the truth are not dissected yet.
 const PROTOCOLS: &[&str] =
-    &["http1", "dns", "mdns", "icmp", "tls", "amqp", "kafka", "tcp flows", "udp flows"];
+    &["http1", "dns", "mdns", "icmp", "tls", "quic", "amqp", "kafka", "tcp flows", "udp flows"];
 /// Any start will do; a fault names the file that it met.
 const SEED: u64 = 0x5eed_0000_2026;
 
