@@ -42,6 +42,7 @@ mod mqtt;
 mod mysql;
 mod nats;
 mod postgresql;
+mod quic;
 mod radius;
 mod redis;
 mod tls;

@@ -3,13 +3,14 @@
 
 use crate::{
     Protocol, amqp, cql, diameter, dns, grpc, http1, http2, icmp, kafka, ldap, memcached, mongodb, mqtt,
-    mysql, nats, postgresql, radius, redis, tls, websocket,
+    mysql, nats, postgresql, quic, radius, redis, tls, websocket,
 };
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
     &tls::PROTOCOL,
     &http2::PROTOCOL,
+    &quic::PROTOCOL,
     &http1::PROTOCOL,
     &postgresql::PROTOCOL,
     &mysql::PROTOCOL,

@@ -72,7 +72,10 @@ pub(crate) fn compare(
             ("msg", "mdns") => ("mdns", message(heard, line, "mdns")),
             ("msg", "icmp" | "icmpv6") => ("icmp", message(heard, line, "icmp")),
             ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {
-                ("tls", tls(heard, line))
+                ("tls", tls(heard, line, "tls"))
+            }
+            ("tls", _) if line["over"] == "quic" && line["client_hello"].is_object() => {
+                ("quic", tls(heard, line, "quic").and_then(|()| connection(heard, line, truth)))
             }
             ("flow", "tcp") => ("tcp flows", flow(heard, line, Transport::Tcp)),
             ("flow", "udp") if !(tunnelled && is_tunnel(line)) => {
@@ -279,13 +282,13 @@ pub(crate) fn message(heard: &Heard, line: &Value, protocol: &str) -> Result<(),
     }
 }
 
-fn tls(heard: &Heard, line: &Value) -> Result<(), String> {
+fn tls(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
     let hello = &line["client_hello"];
     let frame = number(&hello["frame"]).ok_or("the truth names no packet")?;
     let call = heard
         .calls
         .iter()
-        .find(|call| call.exchange.protocol == "tls" && cites(&call.exchange.request, frame));
+        .find(|call| call.exchange.protocol == protocol && cites(&call.exchange.request, frame));
     let call = call.ok_or("no handshake cites it")?;
     let exchange = &call.exchange;
     same("server name", exchange.host.as_deref(), hello["sni"].as_str())?;
@@ -300,6 +303,21 @@ fn tls(heard: &Heard, line: &Value) -> Result<(), String> {
         same("ja3s", attribute(exchange, "tls.server.ja3s").as_deref(), Some(theirs))?;
     }
     Ok(())
+}
+
+/// What the truth says of the connection of QUIC around this handshake.
+fn connection(heard: &Heard, line: &Value, truth: &[Value]) -> Result<(), String> {
+    let around = |other: &&Value| other["k"] == "quic" && other["stream"] == line["stream"];
+    let Some(theirs) = truth.iter().find(around) else { return Ok(()) };
+    let frame = number(&line["client_hello"]["frame"]).ok_or("the truth names no packet")?;
+    let call = heard
+        .calls
+        .iter()
+        .find(|call| call.exchange.protocol == "quic" && cites(&call.exchange.request, frame));
+    let exchange = &call.ok_or("no handshake cites it")?.exchange;
+    let id = attribute(exchange, "quic.dcid");
+    same("connection id", id.as_deref(), theirs["dcid"].as_str())?;
+    same("first packet", exchange.first().map(|first| first.track.first.packet.0), number(&theirs["first"]))
 }
 
 fn flow(heard: &Heard, line: &Value, transport: Transport) -> Result<(), String> {

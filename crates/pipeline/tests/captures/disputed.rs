@@ -103,6 +103,9 @@ const BIG_TCP: &str = "\
 const TLS_ANYWHERE: &str = "\
     RFC 8446, 5.1: a record is known by its header, whatever the port and whatever was said before it; \
     tshark goes by the port";
+const QUIC_ANYWHERE: &str = "\
+    RFC 9001, 5.2: the keys of Initial packets follow from the version and the client's connection id, and \
+    open these, on whatever port; tshark goes by the port";
 const PART_OF_RECORD: &str = "\
     RFC 8446, 5.1: a record announces its length; a ClientHello began, and the rest of its record never \
     came";
@@ -401,4 +404,5 @@ static TABLE: &[Dispute] = &[
     entry("websocket/ndpi__websocket.pcap", 3, "not in the truth: text  -", NO_HANDSHAKE),
     entry("websocket/ndpi__websocket.pcap", 4, "not in the truth: text  -", NO_HANDSHAKE),
     entry("websocket/ndpi__websocket.pcap", 5, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("quic/zeek__quic__quicdoq.pcap", 1, "not in the truth: handshake  TLS1.3", QUIC_ANYWHERE),
 ];

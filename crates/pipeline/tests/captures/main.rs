@@ -53,6 +53,7 @@ const PROTOCOLS: &[&str] = &[
     "ldap",
     "radius",
     "diameter",
+    "quic",
     "tcp flows",
     "udp flows",
 ];
