@@ -207,6 +207,8 @@ pub struct Out {
     pub tls: Option<Box<TlsInfo>>,
     /// Consumed bytes that carried no meaning, and why: out of step, after a gap.
     pub skipped: Vec<(Reason, u64)>,
+    /// With [`Verdict::Upgrade`]: the exchange that agreed on it, for the protocol that goes on.
+    pub handed: Option<Box<Exchange>>,
 }
 
 impl Out {
@@ -221,6 +223,10 @@ impl Out {
 /// Reads a byte stream of two sides. State is bounded by `Limits`; an idle one should be small, since a
 /// million of them may wait.
 pub trait Stream: Send {
+    /// The flow was another protocol's, and this exchange of it agreed to go on in this one. Called once, before
+    /// any bytes.
+    fn inherit(&mut self, _agreed: Exchange) {}
+
     /// Takes what it can from the front of `input`.
     fn feed(&mut self, input: Input<'_>, out: &mut Out) -> Fed;
 

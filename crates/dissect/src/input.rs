@@ -54,6 +54,14 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Where the packets of `range` of `bytes` begin in it, for bytes that are made of these: indices, ascending.
+    pub fn marks_of(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Mark)> + '_ {
+        let (from, to) = (self.offset + range.start as u64, self.offset + range.end as u64);
+        let marks = &self.marks[self.position(from)..];
+        let inside = marks.iter().take_while(move |(begins, _)| *begins < to);
+        inside.map(move |(begins, mark)| (begins.saturating_sub(from) as usize, *mark))
+    }
+
     /// The same without its first `count` bytes.
     pub fn skip(self, count: usize) -> Self {
         let count = count.min(self.bytes.len());
@@ -87,6 +95,7 @@ mod tests {
         let mut track = input.begin(1);
         input.cover(&mut track, 1..9);
         assert_eq!((track.offset, track.first, track.last, track.bytes), (103, mark(1), mark(5), 8));
+        assert_eq!(input.marks_of(1..9).collect::<Vec<_>>(), [(0, mark(1)), (1, mark(2)), (7, mark(5))]);
         let mut rest = input.skip(8).begin(0);
         input.skip(8).cover(&mut rest, 0..2);
         assert_eq!((rest.offset, rest.first, rest.bytes), (110, mark(5), 2));

@@ -10,6 +10,8 @@
 #[cfg(test)]
 mod conversation;
 mod dissector;
+mod framed;
+mod inner;
 mod input;
 mod lineup;
 mod pending;
@@ -24,15 +26,27 @@ mod talk;
 mod text;
 
 mod amqp;
+mod cql;
+mod diameter;
 mod dns;
+mod grpc;
+mod http;
 mod http1;
+mod http2;
 mod icmp;
 mod kafka;
+mod ldap;
 mod memcached;
+mod mongodb;
 mod mqtt;
+mod mysql;
+mod nats;
 mod postgresql;
+mod quic;
+mod radius;
 mod redis;
 mod tls;
+mod websocket;
 
 pub use dissector::{
     Datagram, End, Fed, Heads, MessageEntry, Messages, Out, Probe, Protocol, RefineEntry, Stream,

@@ -495,11 +495,17 @@ impl Session {
                 });
                 match named {
                     Some((protocol, entry)) => {
-                        let client = self.start.opener.unwrap_or(Side::A);
-                        self.state = State::Stream(protocol, (entry.open)(&board.limits, client));
+                        let agreed = out.handed.take();
+                        let asked = agreed.as_ref().map(|agreed| agreed.client);
+                        let client = asked.or(self.start.opener).unwrap_or(Side::A);
+                        let mut stream = (entry.open)(&board.limits, client);
+                        let stood = agreed
+                            .is_none_or(|agreed| board.fence(protocol, || stream.inherit(*agreed)).is_some());
+                        self.state = if stood { State::Stream(protocol, stream) } else { State::Off };
                         self.pump(board, out);
                     }
                     None => {
+                        out.handed = None;
                         self.state = State::Probing;
                         if self.sides.iter().any(|waiting| !waiting.bytes.is_empty()) {
                             self.claim(false, board);

@@ -1,22 +1,36 @@
 //! Every protocol that can be dissected, in the order in which flows are probed for them: the surest
 //! signatures first, the loosest last.
 
-use crate::{Protocol, amqp, dns, http1, icmp, kafka, memcached, mqtt, postgresql, redis, tls};
+use crate::{
+    Protocol, amqp, cql, diameter, dns, grpc, http1, http2, icmp, kafka, ldap, memcached, mongodb, mqtt,
+    mysql, nats, postgresql, quic, radius, redis, tls, websocket,
+};
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
 pub static PROTOCOLS: &[&Protocol] = &[
     &tls::PROTOCOL,
+    &http2::PROTOCOL,
+    &quic::PROTOCOL,
     &http1::PROTOCOL,
     &postgresql::PROTOCOL,
+    &mysql::PROTOCOL,
+    &mongodb::PROTOCOL,
+    &cql::PROTOCOL,
     &amqp::PROTOCOL,
     &redis::PROTOCOL,
     &memcached::PROTOCOL,
     &mqtt::PROTOCOL,
+    &nats::PROTOCOL,
+    &ldap::PROTOCOL,
+    &diameter::PROTOCOL,
     &icmp::PROTOCOL,
     &kafka::PROTOCOL,
+    &radius::PROTOCOL,
     &dns::PROTOCOL,
     &dns::MDNS,
     &dns::LLMNR,
+    &websocket::PROTOCOL,
+    &grpc::PROTOCOL,
 ];
 
 /// The protocol of that name.

@@ -1,37 +1,14 @@
-//! One body as it comes: framed, decoded, its head kept and the rest counted.
-
-use std::io::Write;
+//! One body as it comes: framed, its content handed on.
 
 use wirewise_model::Body;
 
-use super::Bounds;
-use super::decode::{Coding, Sink, Stage, chain};
 use super::framing::{Chunked, Framing, Piece};
+use crate::http::{BodyBounds, Coding, Content};
 
 /// A body that is being read.
 pub(super) struct BodyReader {
     pub(super) framing: Framing,
     content: Content,
-    /// Bytes on the wire, chunks joined.
-    wire: u64,
-    ratio: u64,
-    most: u64,
-    /// What a body may grow to whatever its ratio: no more than is kept of any other. A few bytes that stand for
-    /// a few thousand are no bomb.
-    harmless: u64,
-    /// Some of it will not be seen.
-    holed: bool,
-    /// What to note on the call.
-    pub(super) note: Option<&'static str>,
-}
-
-enum Content {
-    /// As it stands.
-    Plain(Sink),
-    /// Coded.
-    Coded(Box<dyn Stage>),
-    /// What was decoded before that became impossible.
-    Broken(Sink),
 }
 
 /// How far a body has come.
@@ -43,29 +20,18 @@ pub(super) enum Progress {
 
 impl BodyReader {
     /// A body of that framing, to which `codings` were applied in this order.
-    pub(super) fn new(framing: Framing, codings: &[Coding], bounds: &Bounds) -> Self {
-        let sink = Sink { keep_most: bounds.body_kept as usize, allowed: u64::MAX, ..Sink::default() };
-        let mut note = None;
-        let content = if codings.is_empty() {
-            Content::Plain(sink)
-        } else {
-            chain(codings, sink).map_or_else(
-                |sink| {
-                    // Often no coding at all but a character set or "none": the bytes are kept as they are.
-                    note = Some("unknown_coding");
-                    Content::Plain(sink)
-                },
-                Content::Coded,
-            )
-        };
-        let (ratio, most) = (u64::from(bounds.decompressed_ratio), u64::from(bounds.decompressed_bytes));
-        let harmless = u64::from(bounds.body_kept);
-        Self { framing, content, wire: 0, ratio, most, harmless, holed: false, note }
+    pub(super) fn new(framing: Framing, codings: &[Coding], bounds: BodyBounds) -> Self {
+        Self { framing, content: Content::new(codings, bounds) }
+    }
+
+    /// What to note on the call.
+    pub(super) fn note(&self) -> Option<&'static str> {
+        self.content.note
     }
 
     /// Whether no byte of it was seen yet.
     pub(super) fn is_untouched(&self) -> bool {
-        self.wire == 0 && matches!(self.framing, Framing::Length(_) | Framing::Close)
+        self.content.wire() == 0 && matches!(self.framing, Framing::Length(_) | Framing::Close)
     }
 
     /// Takes what belongs to it from the front of `bytes`.
@@ -78,7 +44,7 @@ impl BodyReader {
                     let take = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= take as u64;
                     let done = *left == 0;
-                    self.take(&rest[..take]);
+                    self.content.take(&rest[..take]);
                     at += take;
                     if done {
                         return (at, Progress::Done);
@@ -87,22 +53,22 @@ impl BodyReader {
                 Framing::Chunked(chunked) => match chunked.next(rest) {
                     Piece::Framing(length) => at += length,
                     Piece::Data(length) => {
-                        self.take(&rest[..length]);
+                        self.content.take(&rest[..length]);
                         at += length;
                     }
                     Piece::End(length) => return (at + length, Progress::Done),
                     Piece::Bad => {
                         self.framing = Framing::Lost;
-                        self.note = self.note.or(Some("bad_chunk"));
-                        self.break_off();
+                        self.content.note = self.content.note.or(Some("bad_chunk"));
+                        self.content.break_off();
                     }
                 },
                 Framing::Close => {
-                    self.take(rest);
+                    self.content.take(rest);
                     at = bytes.len();
                 }
                 Framing::Lost => {
-                    self.wire += rest.len() as u64;
+                    self.content.count(rest.len() as u64);
                     let last = rest.ends_with(b"\r\n0\r\n\r\n") || rest == b"0\r\n\r\n";
                     return (bytes.len(), if last { Progress::Done } else { Progress::More });
                 }
@@ -113,16 +79,16 @@ impl BodyReader {
 
     /// `len` bytes of the stream were lost. Returns how many of them were beyond its end.
     pub(super) fn gap(&mut self, len: u64) -> u64 {
-        self.break_off();
+        self.content.break_off();
         match &mut self.framing {
             Framing::Length(left) => {
                 let inside = len.min(*left);
                 *left -= inside;
-                self.wire += inside;
+                self.content.count(inside);
                 len - inside
             }
             Framing::Close => {
-                self.wire += len;
+                self.content.count(len);
                 0
             }
             Framing::Chunked(_) | Framing::Lost => {
@@ -138,17 +104,8 @@ impl BodyReader {
     }
 
     /// What was kept. `None` for an empty one.
-    pub(super) fn finish(mut self, whole: bool) -> Option<Body> {
-        if self.wire == 0 && !self.holed {
-            return None;
-        }
-        let sink = match &mut self.content {
-            Content::Plain(sink) | Content::Broken(sink) => std::mem::take(sink),
-            Content::Coded(stage) => std::mem::take(stage.sink()),
-        };
-        let broken = matches!(self.content, Content::Broken(_));
-        let truncated = self.holed || broken || !whole || (sink.kept.len() as u64) < sink.decoded;
-        Some(Body { kept: sink.kept, wire_bytes: self.wire, decoded_bytes: sink.decoded, truncated })
+    pub(super) fn finish(self, whole: bool) -> Option<Body> {
+        self.content.finish(whole)
     }
 
     /// The trailer section of a chunked one.
@@ -157,38 +114,5 @@ impl BodyReader {
             Framing::Chunked(Chunked { trailers, .. }) => std::mem::take(trailers),
             Framing::Length(_) | Framing::Close | Framing::Lost => Vec::new(),
         }
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        self.wire += bytes.len() as u64;
-        match &mut self.content {
-            Content::Plain(sink) => {
-                sink.decoded += bytes.len() as u64;
-                let keep = bytes.len().min(sink.keep_most.saturating_sub(sink.kept.len()));
-                sink.kept.extend_from_slice(&bytes[..keep]);
-            }
-            Content::Coded(stage) => {
-                let grown = self.wire.saturating_mul(self.ratio).max(self.harmless);
-                stage.sink().allowed = self.most.min(grown);
-                // Decoders hold output back until flushed.
-                if stage.write_all(bytes).and_then(|()| stage.flush()).is_err() {
-                    let sink = std::mem::take(stage.sink());
-                    let note = if sink.over { "decompression_limit" } else { "undecodable" };
-                    self.note = self.note.or(Some(note));
-                    self.content = Content::Broken(sink);
-                }
-            }
-            Content::Broken(_) => {}
-        }
-    }
-
-    /// What follows does not join on to what was kept.
-    fn break_off(&mut self) {
-        self.holed = true;
-        let sink = match &mut self.content {
-            Content::Plain(sink) | Content::Broken(sink) => std::mem::take(sink),
-            Content::Coded(stage) => std::mem::take(stage.sink()),
-        };
-        self.content = Content::Broken(sink);
     }
 }

@@ -1,20 +1,12 @@
 //! What a message says of itself: headers to the columns, attributes and framing of an exchange.
 
 use smallvec::SmallVec;
-use wirewise_model::{Exchange, Kind, Message, Outcome, Track, Value};
+use wirewise_model::{Exchange, Kind, Message, Track};
 
 use super::Bounds;
-use super::decode::Coding;
 use super::framing::{Chunked, Framing};
 use super::parse::{Head, Line, text};
-
-/// A server that says nothing for so long, asked in words of polling, was waiting for something to say. Without
-/// such words it is slow: a slow dependency must not pass for a long poll.
-const LONG_POLL: std::time::Duration = std::time::Duration::from_secs(10);
-/// Longest piece of a protocol's own words about an error.
-const LONGEST_ERROR: usize = 256;
-/// Longest text of interim status codes; more are not written down.
-const LONGEST_INTERIM: usize = 32;
+use crate::http::{self, Coding, clip};
 
 /// What the request says about how its response is to be read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,7 +75,7 @@ pub(super) fn request(
     if let Some(agent) = traits.agent {
         exchange.attribute("user_agent.original", value(agent));
     }
-    exchange.trace = traits.trace.and_then(|_| trace(&message));
+    exchange.trace = traits.trace.and_then(|_| http::trace(&message));
     exchange.request = Some(message);
     let framing = if traits.chunked {
         Some(Framing::Chunked(Chunked::new(bounds.header_bytes as usize)))
@@ -118,12 +110,7 @@ pub(super) fn response(
     exchange.response = Some(message);
     exchange.status = Some(code.to_string());
     exchange.status_code = Some(i64::from(code));
-    exchange.outcome = match code {
-        100..=399 => Outcome::Ok,
-        400..=499 => Outcome::ClientError,
-        // RFC 9110, 15: a code outside of 100..599 is invalid, and to be taken as if it were 5xx.
-        _ => Outcome::ServerError,
-    };
+    exchange.outcome = http::outcome(code);
     if code >= 400 && !reason.is_empty() {
         exchange.error = Some(clip(text(reason)));
     }
@@ -143,76 +130,19 @@ pub(super) fn response(
     Some(Incoming { framing, codings: traits.codings })
 }
 
-/// An interim response: it is told, but it is not the answer.
-pub(super) fn interim(exchange: &mut Exchange, code: u16) {
-    const NAME: &str = "http.response.interim_status";
-    match exchange.attributes.iter_mut().find(|attribute| attribute.name == NAME) {
-        Some(attribute) => {
-            if let Value::Text(codes) = &mut attribute.value
-                && codes.len() < LONGEST_INTERIM
-            {
-                codes.push_str(&format!(",{code}"));
-            }
-        }
-        None => exchange.attribute(NAME, code.to_string()),
-    }
-}
-
 /// The last touches: what can be said only once both halves are there.
 pub(super) fn conclude(exchange: &mut Exchange, asked: Asked) {
-    if let Some(body) = exchange.request.as_ref().and_then(|request| request.body.as_ref()) {
-        let size = size(body.wire_bytes);
-        exchange.attribute("http.request.body.size", size);
-    }
-    if let Some(body) = exchange.response.as_ref().and_then(|response| response.body.as_ref()) {
-        let size = size(body.wire_bytes);
-        exchange.attribute("http.response.body.size", size);
-    }
-    if exchange.status_code.is_some_and(|code| code >= 400)
-        && let Some(told) = exchange.response.as_ref().and_then(told_in_body)
-    {
-        exchange.error = Some(told);
-    }
+    http::conclude_bodies(exchange);
     exchange.kind = kind(exchange, asked);
 }
 
-/// `session` for what became a tunnel or another protocol; `stream` by media types that are made to go on, and
-/// for watches; `long_poll` only where the request says so, or where it speaks of polling and waited long.
+/// `session` for what became a tunnel or another protocol; else as any version of HTTP.
 pub(super) fn kind(exchange: &Exchange, asked: Asked) -> Kind {
     let code = exchange.status_code.unwrap_or_default();
     if code == 101 || (asked.connect && matches!(code, 200..=299)) {
         return Kind::Session;
     }
-    let (path, query) = exchange.target.split_once('?').unwrap_or((&exchange.target, ""));
-    let mut parameters = query.split('&').filter_map(|pair| pair.split_once('='));
-    if let Some(response) = &exchange.response {
-        let media = response.header("content-type").unwrap_or_default();
-        let media = media.split(';').next().unwrap_or_default().trim();
-        let is = |known: &str| media.eq_ignore_ascii_case(known);
-        if is("text/event-stream") || is("multipart/x-mixed-replace") {
-            return Kind::Stream;
-        }
-        let lines = is("application/x-ndjson") || is("application/jsonl") || is("application/stream+json");
-        let watch = !query.is_empty()
-            && parameters.clone().any(|(key, value)| key == "watch" && (value == "1" || value == "true"));
-        if (lines || watch) && response.header("content-length").is_none() {
-            return Kind::Stream;
-        }
-    }
-    let Some(request) = &exchange.request else { return Kind::Unary };
-    let prefers = request.header("prefer").is_some_and(|prefer| {
-        prefer.split([',', ';']).any(|word| word.trim_start().to_ascii_lowercase().starts_with("wait="))
-    });
-    if prefers || (!query.is_empty() && parameters.clone().any(|pair| pair == ("transport", "polling"))) {
-        return Kind::LongPoll;
-    }
-    let waited = exchange.time_to_first_byte().is_some_and(|waited| waited >= LONG_POLL);
-    let mut polls = || {
-        path.to_ascii_lowercase().contains("poll")
-            || parameters
-                .any(|(key, _)| matches!(key, "wait" | "timeout" | "timeoutSeconds" | "poll" | "longpoll"))
-    };
-    if waited && polls() { Kind::LongPoll } else { Kind::Unary }
+    http::kind(exchange)
 }
 
 /// Fields of a chunked body's trailer section go behind the headers.
@@ -325,69 +255,10 @@ fn set_target(exchange: &mut Exchange, target: String, connect: bool) {
     exchange.target = target;
 }
 
-/// W3C `traceparent`; else B3 (one header or several) or Jaeger's.
-fn trace(message: &Message) -> Option<(String, String)> {
-    let pair = |trace: &str, span: &str| Some((hex_id(trace, 32)?, hex_id(span, 16)?));
-    if let Some(parent) = message.header("traceparent") {
-        let mut parts = parent.trim().split('-');
-        let (_version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
-        if trace.len() == 32 && span.len() == 16 {
-            return pair(trace, span);
-        }
-        return None;
-    }
-    if let Some(b3) = message.header("b3") {
-        let mut parts = b3.trim().split('-');
-        return pair(parts.next()?, parts.next()?);
-    }
-    if let Some(trace) = message.header("x-b3-traceid") {
-        return pair(trace.trim(), message.header("x-b3-spanid")?.trim());
-    }
-    let mut parts = message.header("uber-trace-id")?.trim().split(':');
-    pair(parts.next()?, parts.next()?)
-}
-
-fn hex_id(id: &str, width: usize) -> Option<String> {
-    let hex = !id.is_empty() && id.len() <= width && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (hex && id.bytes().any(|byte| byte != b'0')).then(|| format!("{:0>width$}", id.to_ascii_lowercase()))
-}
-
 fn version(minor: u8) -> &'static str {
     match minor {
         0 => "1.0",
         1 => "1.1",
         _ => "1.x",
     }
-}
-
-/// The words of a JSON error: RFC 9457 `title` and `detail`, or what others call it.
-fn told_in_body(response: &Message) -> Option<String> {
-    let body = response.body.as_ref().filter(|body| !body.truncated)?;
-    let media = response.header("content-type")?;
-    if !media.to_ascii_lowercase().contains("json") {
-        return None;
-    }
-    let value: serde_json::Value = serde_json::from_slice(&body.kept).ok()?;
-    let word = |value: &serde_json::Value, key: &str| value.get(key)?.as_str().map(str::to_owned);
-    let told = match (word(&value, "title"), word(&value, "detail")) {
-        (Some(title), Some(detail)) => Some(format!("{title}: {detail}")),
-        (title, detail) => title.or(detail),
-    };
-    let nested = || value.get("error").and_then(|error| word(error, "message"));
-    told.or_else(nested)
-        .or_else(|| word(&value, "error"))
-        .or_else(|| word(&value, "message"))
-        .filter(|told| !told.is_empty())
-        .map(clip)
-}
-
-fn clip(mut words: String) -> String {
-    if words.len() > LONGEST_ERROR {
-        words.truncate(words.floor_char_boundary(LONGEST_ERROR));
-    }
-    words
-}
-
-fn size(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,7 @@
 //!
 //! One [`Http1`] reads a flow: each side is a header block, then a body, then the next header block; bodies are
 //! taken as they come, so only an unfinished header block ever waits. `parse` reads header blocks, `framing`
-//! and `body` bodies, `decode` undoes codings, `describe` makes columns of them, `pair` brings the halves
+//! and `body` bodies, `describe` makes columns of them, `pair` brings the halves
 //! together.
 //!
 //! **Interim responses** (1xx but 101) are an attribute of their exchange, not its answer. After 101, and after
@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use wirewise_model::{Limits, Mark, Reason, Redaction, Side, Timestamp};
 
+use crate::http::{self, BodyBounds};
 use crate::{End, Fed, Input, Out, Protocol, Stream, StreamEntry, Verdict};
 
 mod body;
-mod decode;
 mod describe;
 mod framing;
 mod pair;
@@ -60,9 +60,7 @@ const HEADER_LIMIT: Reason = Reason::loss("header_limit");
 struct Bounds {
     header_bytes: u32,
     headers: u32,
-    body_kept: u32,
-    decompressed_bytes: u32,
-    decompressed_ratio: u32,
+    body: BodyBounds,
     pending_calls: u32,
     response_wait_ms: u32,
 }
@@ -73,9 +71,7 @@ impl Bounds {
         Self {
             header_bytes: fit(limits.header_bytes),
             headers: fit(limits.headers),
-            body_kept: fit(limits.body_kept),
-            decompressed_bytes: fit(limits.decompressed_bytes),
-            decompressed_ratio: fit(limits.decompressed_ratio),
+            body: BodyBounds::new(limits),
             pending_calls: fit(limits.pending_calls.max(1)),
             response_wait_ms: u32::try_from(limits.response_wait.as_millis()).unwrap_or(u32::MAX),
         }
@@ -217,7 +213,7 @@ impl Http1 {
             }
             Line::Response { code: code @ (100 | 102..=199), .. } => {
                 if let Some(front) = work.front() {
-                    describe::interim(&mut front.exchange, code);
+                    http::interim(&mut front.exchange, code);
                 }
                 Step::Used(end)
             }
@@ -237,7 +233,8 @@ impl Http1 {
 
     fn begin_body(&mut self, asks: bool, body: Option<Incoming>) {
         let reader = if asks { &mut self.asking } else { &mut self.answering };
-        reader.body = body.map(|body| Box::new(BodyReader::new(body.framing, &body.codings, &self.bounds)));
+        reader.body =
+            body.map(|body| Box::new(BodyReader::new(body.framing, &body.codings, self.bounds.body)));
         reader.at = if reader.body.is_some() { At::Body } else { At::Head };
     }
 
@@ -305,7 +302,7 @@ impl Http1 {
         if let Some(pending) = work.asking() {
             if let Some(mut body) = self.asking.body.take() {
                 let trailers = body.trailers();
-                pending.exchange.notes.extend(body.note.map(Into::into));
+                pending.exchange.notes.extend(body.note().map(Into::into));
                 if let Some(request) = pending.exchange.request.as_mut() {
                     describe::add_trailers(request, &trailers, &self.bounds);
                     request.body = body.finish(true);
@@ -329,13 +326,16 @@ impl Http1 {
         answer.exchange.complete = whole && !lost;
         if let Some(mut body) = body {
             let trailers = body.trailers();
-            answer.exchange.notes.extend(body.note.map(Into::into));
+            answer.exchange.notes.extend(body.note().map(Into::into));
             if let Some(response) = answer.exchange.response.as_mut() {
                 describe::add_trailers(response, &trailers, &self.bounds);
                 response.body = body.finish(whole);
             }
         }
         let (code, asked) = (answer.exchange.status_code, answer.asked);
+        if code == Some(101) && matches!(asked.upgrade, Some(Some(_))) {
+            out.handed = Some(Box::new(answer.exchange.clone()));
+        }
         // A request whose end cannot be told any more ends with its answer.
         if self.asking.body.as_ref().is_some_and(|body| matches!(body.framing, Framing::Lost)) {
             self.request_done(work, out);

@@ -384,7 +384,7 @@ fn tells_the_conversations() {
         &["GET /lf 200 ok +malformed_header", "BREW /pot 418 client_error +malformed_header"],
         &["POST /early 413 client_error", "GET /after 200 ok"],
         &["POST /s 200 ok +chunked_with_length +content_length_conflict", "GET /l 200 ok"],
-        &["GET /chat 101 ok session"],
+        &["GET /chat 101 ok session", "text /chat - one_way message", "? - unknown message +capture_ended"],
         &["GET /h2 200 ok", "GET /still 200 ok"],
         &["CONNECT db:5432 200 ok session", "GET /inside 200 ok"],
         &["GET /p?q 200 ok", "OPTIONS * 500 server_error"],

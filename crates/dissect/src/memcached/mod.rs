@@ -15,6 +15,8 @@
 //! **Pairing** is by order; in the binary protocol, and where a meta command has an opaque, what stands in front
 //! and does not carry the answer's is passed over.
 //!
+//! **Over UDP** (`udp.rs`) the text protocol stands behind a frame header with a number, which pairs it.
+//!
 //! **Finding its feet again.** A gap inside of an item costs nothing but that item. After any other a side is
 //! passed over until a segment begins as a command does, or, for answers, is as many answers as were asked for
 //! since the server was last heard. Whose answer is found then, `lineup.rs` says.
@@ -24,7 +26,7 @@ use std::time::Duration;
 use wirewise_model::{Kind, Limits, Mark, Reason, Redaction, Side, Timestamp};
 
 use crate::lineup::{Lineup, Met};
-use crate::{End, Fed, Input, Out, Protocol, Stream, StreamEntry, Verdict};
+use crate::{End, Fed, Input, MessageEntry, Out, Protocol, Stream, StreamEntry, Verdict};
 
 mod binary;
 mod message;
@@ -33,21 +35,27 @@ mod probe;
 #[cfg(test)]
 mod tests;
 mod text;
+mod udp;
 
 use message::{Asked, Parsed, Reply};
+
+const PORT: u16 = 11211;
 
 /// The table's entry.
 pub(crate) static PROTOCOL: Protocol = Protocol {
     name: pair::NAME,
     title: "Memcached (text, meta, binary)",
     reference: "https://github.com/memcached/memcached/blob/master/doc/protocol.txt",
-    ports: &[11211],
+    ports: &[PORT],
     redaction: Redaction::Text,
     stream: Some(StreamEntry {
         probe: probe::probe,
         open: |limits, client| Box::new(Memcached::new(limits, client)),
     }),
-    message: None,
+    message: Some(MessageEntry {
+        probe: udp::probe,
+        open: |limits, client| Box::new(udp::Datagrams::new(limits, client)),
+    }),
     refine: None,
 };
 

@@ -1,6 +1,6 @@
 //! Conversations in both protocols, as they stand on the wire.
 
-use wirewise_model::{Exchange, Limits, Side};
+use wirewise_model::{Exchange, Limits, Side, Transport};
 
 use crate::End;
 use crate::rehearsal::{Ev, Flow, attribute, c, hear, is_quick, mistreat, overhear, s, texts, told};
@@ -279,4 +279,61 @@ fn rude_conversations_end_in_balance() {
             s([answers(0x09, 0, 2, ["1234", "", "value"]), answers(0x0a, 0, 3, ["", "", ""])].concat()),
         ],
     );
+}
+
+/// A datagram: number, which of how many, and what it holds.
+fn frame(id: u16, sequence: u16, total: u16, payload: &str) -> Vec<u8> {
+    let numbers = [id, sequence, total, 0].map(u16::to_be_bytes).concat();
+    [&numbers, payload.as_bytes()].concat()
+}
+
+#[test]
+fn datagrams_are_paired_by_their_number() {
+    let mut flow = Flow::over(Transport::Udp, Limits::default(), PORT, false);
+    flow.play(
+        &[
+            c(frame(1, 0, 1, "get a b\r\n")),
+            c(frame(2, 0, 1, "set k 0 0 6\r\ncanary\r\n")),
+            s(frame(2, 0, 1, "STORED\r\n")),
+            s(frame(1, 0, 1, "VALUE a 0 6\r\ncanary\r\nEND\r\n")),
+            c(frame(3, 0, 1, "get big\r\n")),
+            s(frame(3, 1, 2, "yyy\r\nEND\r\n")),
+            s(frame(3, 0, 2, "VALUE big 0 6\r\nxxx")),
+            c(frame(4, 0, 1, "set k 0 0 1 noreply\r\nx\r\n")),
+            c(frame(5, 0, 1, "get none\r\n")),
+            Ev::Wait(11),
+            s(b"no frame"),
+            s(frame(9, 0, 1, "STAT pid 1\r\nEND\r\n")),
+        ],
+        usize::MAX,
+    );
+    let heard = flow.finish();
+    assert_eq!(
+        told(&heard),
+        [
+            "set k STORED ok 1ms",
+            "get a END ok 3ms",
+            "get big END ok 2ms",
+            "set k - one_way",
+            "get none - no_response +timed_out",
+            "? END ok +mid_stream",
+        ]
+    );
+    assert_eq!(attribute(&heard[1], "db.response.returned_rows"), "1");
+    assert_eq!(heard[2].response.as_ref().map(|response| response.track.frames.numbers.len()), Some(2));
+    assert!(!texts(&heard).contains("canary"));
+}
+
+#[test]
+fn other_datagrams_are_left_alone() {
+    for (port, datagram) in [
+        (PORT, b"\0\x01\0\0\0\x01\0\0hello\r\n".to_vec()),
+        (PORT, b"\0\x01\0\x01\0\x01\0\0get a\r\n".to_vec()),
+        (PORT, b"get a\r\n".to_vec()),
+        (53, frame(1, 0, 1, "get a\r\n")),
+    ] {
+        let mut flow = Flow::over(Transport::Udp, Limits::default(), port, false);
+        flow.play(&[c(&datagram)], usize::MAX);
+        assert_ne!(flow.protocol(), Some("memcached"), "{datagram:?}");
+    }
 }

@@ -1,12 +1,14 @@
-//! Calls under way, for protocols that answer in order ([`Fifo`]): which answer is whose, also where bytes of one side
-//! were lost or came late.
+//! Calls under way, for protocols that answer in order ([`Fifo`]) and for those whose answers name their request
+//! ([`Keyed`]): which answer is whose, also where bytes of one side were lost or came late.
 //!
-//! Two rules hold. An answer belongs to a request that began before it: bytes of a side that waited for a
+//! Two rules hold for both. An answer belongs to a request that began before it: bytes of a side that waited for a
 //! hole are shown late, with their own times, so an answer may be shown before its request; it is held for a
 //! moment, and the request finds it. And nothing is guessed: where it cannot be told which of several requests an
 //! answer belongs to, they are told as `unknown`, noted `gap`, and the answer is passed over.
 
 mod fifo;
+mod keyed;
+mod numbered;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,8 @@ use wirewise_model::{Coverage, Exchange, Outcome, Timestamp};
 use crate::{End, Out};
 
 pub(crate) use self::fifo::Fifo;
+pub(crate) use self::keyed::Keyed;
+pub(crate) use self::numbered::Numbered;
 
 /// Answers that are held for requests which may still be shown.
 const MOST_EARLY: usize = 64;
@@ -40,7 +44,7 @@ pub(crate) struct Turn<T> {
     exposed: bool,
 }
 
-impl<T> Turn<T> {
+impl<T: Clone> Turn<T> {
     /// A call of which only this is known yet.
     pub(crate) fn new(exchange: Exchange, own: T) -> Self {
         Self { exchange, own, asked: false, answered: false, given_up: false, exposed: false }
@@ -50,6 +54,18 @@ impl<T> Turn<T> {
     pub(crate) fn holed(&mut self) {
         self.exchange.note("gap");
         self.exchange.coverage = Coverage::Partial;
+    }
+
+    /// Whether bytes were lost in which its answer, or a part of it, may have been.
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.exposed
+    }
+
+    /// Takes an answer that was read by itself: all of it but what the request tells.
+    pub(crate) fn answer(&mut self, answer: Self) {
+        let own = self.own.clone();
+        self.adopt(answer);
+        self.own = own;
     }
 
     fn began(&self) -> Timestamp {
@@ -85,7 +101,11 @@ impl<T> Turn<T> {
                 mine.attributes.push(attribute);
             }
         }
-        mine.notes.extend(notes);
+        for note in notes {
+            if !mine.notes.contains(&note) {
+                mine.notes.push(note);
+            }
+        }
         if coverage == Coverage::Partial {
             mine.coverage = coverage;
         }

@@ -2,28 +2,23 @@
 
 use std::sync::Arc;
 
-use crate::statement::Statement;
+use crate::statement::{Prepared, Statement};
 
-/// Named statements that are remembered. Past it the oldest is forgotten; calls that execute it then have no text,
-/// noted `statement_not_seen`.
-const MOST: usize = 256;
-/// Bytes that they may take together.
-const MOST_BYTES: usize = 64 << 10;
-/// Named portals that are remembered.
+/// Named portals that are remembered; past it the oldest is forgotten, and what is executed in it has no text.
 const MOST_PORTALS: usize = 16;
 /// A name longer than this is cut by servers (NAMEDATALEN).
 const LONGEST_NAME: usize = 63;
 
-type Named<T> = Vec<(Box<[u8]>, T)>;
+/// A portal and what it was bound to, where that is known.
+type Portal = (Box<[u8]>, Option<Arc<Statement>>);
 
-/// What a client prepared, by name; those without name apart.
+/// What a client prepared and bound, by name; those without name apart.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
     unnamed: Option<Arc<Statement>>,
-    named: Named<Arc<Statement>>,
-    weight: usize,
+    named: Prepared,
     portal: Option<Arc<Statement>>,
-    portals: Named<Option<Arc<Statement>>>,
+    portals: Vec<Portal>,
 }
 
 fn short(name: &[u8]) -> &[u8] {
@@ -32,32 +27,21 @@ fn short(name: &[u8]) -> &[u8] {
 
 impl Statements {
     pub(super) fn prepare(&mut self, name: &[u8], statement: Arc<Statement>) {
-        if name.is_empty() {
-            self.unnamed = Some(statement);
-            return;
-        }
-        self.close(name);
-        self.weight += statement.weight();
-        self.named.push((short(name).into(), statement));
-        while self.named.len() > MOST || (self.weight > MOST_BYTES && self.named.len() > 1) {
-            let (_, oldest) = self.named.remove(0);
-            self.weight -= oldest.weight();
+        match name {
+            [] => self.unnamed = Some(statement),
+            name => self.named.insert(name, statement),
         }
     }
 
     pub(super) fn get(&self, name: &[u8]) -> Option<&Arc<Statement>> {
-        if name.is_empty() {
-            return self.unnamed.as_ref();
+        match name {
+            [] => self.unnamed.as_ref(),
+            name => self.named.get(name),
         }
-        let name = short(name);
-        self.named.iter().rev().find(|(known, _)| **known == *name).map(|(_, statement)| statement)
     }
 
     pub(super) fn close(&mut self, name: &[u8]) {
-        if let Some(at) = self.named.iter().position(|(known, _)| **known == *short(name)) {
-            let (_, statement) = self.named.remove(at);
-            self.weight -= statement.weight();
-        }
+        self.named.remove(name);
     }
 
     pub(super) fn bind(&mut self, portal: &[u8], statement: &[u8]) {
@@ -90,20 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_statements_are_forgotten() {
+    fn the_oldest_portals_are_forgotten() {
         let mut statements = Statements::default();
-        let long = Arc::new(Statement { target: "x".repeat(2000), ..Statement::default() });
-        for at in 0..1000_u32 {
-            statements.prepare(&at.to_be_bytes(), Arc::clone(&long));
-        }
-        assert!(statements.weight <= MOST_BYTES && statements.named.len() <= MOST);
-        assert!(
-            statements.get(&999_u32.to_be_bytes()).is_some()
-                && statements.get(&0_u32.to_be_bytes()).is_none()
-        );
+        statements.prepare(b"s", Arc::new(Statement::default()));
         for at in 0..100_u32 {
-            statements.bind(&at.to_be_bytes(), &999_u32.to_be_bytes());
+            statements.bind(&at.to_be_bytes(), b"s");
         }
         assert_eq!(statements.portals.len(), MOST_PORTALS);
+        assert!(statements.bound(&99_u32.to_be_bytes()).is_some());
+        assert!(statements.bound(&0_u32.to_be_bytes()).is_none());
     }
 }

@@ -15,6 +15,7 @@
 
 mod message;
 mod normal;
+mod prepared;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use self::normal::Normal;
 use self::scan::{Scanner, Token};
 
 pub(crate) use self::message::{Quotes, scrub};
+pub(crate) use self::prepared::Prepared;
 
 /// Bytes of a target. What a statement has past it is dropped.
 const LONGEST_TARGET: usize = 2048;

@@ -8,7 +8,7 @@ use super::certificate::{self, Certificate};
 use super::names::{self, Version};
 use super::parse::{ClientHello, ServerHello, certificates, extension, text};
 use super::{PROTOCOL, ja};
-use crate::{End, Out};
+use crate::{End, Out, quic};
 
 /// What the client's first hello offered: the hello itself is not kept.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ struct Answer {
 
 /// How a handshake ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// Both have finished.
     Established,
     /// A fatal alert; its number where it was not encrypted.
@@ -49,9 +49,11 @@ pub(super) enum Ending {
 
 /// A handshake under way.
 #[derive(Debug)]
-pub(super) struct Handshake {
-    pub(super) client: Side,
-    pub(super) request: Option<Message>,
+pub(crate) struct Handshake {
+    /// `tls`, or what carries its messages in its own way.
+    protocol: &'static str,
+    pub(crate) client: Side,
+    pub(crate) request: Option<Message>,
     pub(super) response: Option<Message>,
     offer: Option<Offer>,
     answer: Option<Answer>,
@@ -68,7 +70,7 @@ pub(super) struct Handshake {
     pub(super) client_went_on: bool,
     pub(super) early_data: bool,
     /// Bytes of it were lost, by side.
-    pub(super) gap: [bool; 2],
+    pub(crate) gap: [bool; 2],
     notes: Vec<&'static str>,
     /// Whether the flow's [`TlsInfo`] is to be told anew.
     news: bool,
@@ -78,6 +80,7 @@ impl Handshake {
     /// A handshake of which nothing but the asking side is known.
     pub(super) fn new(client: Side) -> Self {
         Self {
+            protocol: PROTOCOL.name,
             client,
             request: None,
             response: None,
@@ -97,20 +100,25 @@ impl Handshake {
         }
     }
 
+    /// The same for one whose messages QUIC carries.
+    pub(crate) fn over_quic(client: Side) -> Self {
+        Self { protocol: quic::PROTOCOL.name, ..Self::new(client) }
+    }
+
     /// Adds a note, once.
-    pub(super) fn note(&mut self, word: &'static str) {
+    pub(crate) fn note(&mut self, word: &'static str) {
         if !self.notes.contains(&word) {
             self.notes.push(word);
         }
     }
 
     /// The message that `side` is sending.
-    pub(super) fn message(&mut self, side: Side) -> &mut Option<Message> {
+    pub(crate) fn message(&mut self, side: Side) -> &mut Option<Message> {
         if side == self.client { &mut self.request } else { &mut self.response }
     }
 
     /// Whether the client's hello is known, in whole or in part.
-    pub(super) fn offered(&self) -> bool {
+    pub(crate) fn offered(&self) -> bool {
         self.offer.is_some()
     }
 
@@ -119,14 +127,19 @@ impl Handshake {
         self.answer.as_ref().map(|answer| answer.version)
     }
 
+    /// Whether the server's hello is known.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answer.is_some()
+    }
+
     /// When anything was last heard of it.
-    pub(super) fn last(&self) -> Option<Timestamp> {
+    pub(crate) fn last(&self) -> Option<Timestamp> {
         let end = |message: &Option<Message>| message.as_ref().map(|message| message.track.last.at);
         end(&self.request).max(end(&self.response))
     }
 
     /// A client's hello. The first counts: the second, which a HelloRetryRequest asks for, is made to order.
-    pub(super) fn client_hello(&mut self, hello: &ClientHello) {
+    pub(crate) fn client_hello(&mut self, hello: &ClientHello) {
         if self.offer.is_some() {
             return;
         }
@@ -147,19 +160,20 @@ impl Handshake {
             self.note("malformed");
         }
         let printed = hello.whole && !hello.ssl2;
+        let carrier = if self.protocol == PROTOCOL.name { 't' } else { 'q' };
         self.offer = Some(Offer {
             version: hello.version,
             versions: hello.versions.clone(),
             sni: hello.sni.clone().filter(|name| !name.is_empty()),
             alpn: hello.alpn.iter().map(|name| text(name)).collect(),
             ja3: printed.then(|| ja::ja3(hello)),
-            ja4: printed.then(|| ja::ja4(hello)),
+            ja4: printed.then(|| ja::ja4(hello, carrier)),
         });
         self.news = true;
     }
 
     /// A server's hello.
-    pub(super) fn server_hello(&mut self, hello: &ServerHello) {
+    pub(crate) fn server_hello(&mut self, hello: &ServerHello) {
         if hello.retry {
             self.retried = true;
             self.note("hello_retry_request");
@@ -209,7 +223,7 @@ impl Handshake {
     }
 
     /// Tells the flow what is new.
-    pub(super) fn tell(&mut self, out: &mut Out) {
+    pub(crate) fn tell(&mut self, out: &mut Out) {
         if mem::take(&mut self.news) {
             out.tls = Some(Box::new(self.info()));
         }
@@ -236,8 +250,8 @@ impl Handshake {
     }
 
     /// The exchange so far.
-    pub(super) fn exchange(&self) -> Exchange {
-        let mut exchange = Exchange::new(PROTOCOL.name, self.client);
+    pub(crate) fn exchange(&self) -> Exchange {
+        let mut exchange = Exchange::new(self.protocol, self.client);
         exchange.kind = Kind::Session;
         exchange.operation = "handshake".to_owned();
         exchange.outcome = Outcome::Open;
@@ -328,7 +342,7 @@ impl Handshake {
     }
 
     /// The exchange, ended by what the two sides said.
-    pub(super) fn ended(&self, ending: Ending) -> Exchange {
+    pub(crate) fn ended(&self, ending: Ending) -> Exchange {
         let mut exchange = self.exchange();
         exchange.complete = exchange.response.is_some() && ending != Ending::Unseen;
         exchange.attribute("tls.established", ending == Ending::Established);
@@ -370,7 +384,7 @@ impl Handshake {
     }
 
     /// The exchange, ended because nothing more comes.
-    pub(super) fn cut(&self, why: End, at: Timestamp) -> Exchange {
+    pub(crate) fn cut(&self, why: End, at: Timestamp) -> Exchange {
         let deaf = self.gap[self.client.other().index()] || self.client_went_on;
         let unheard = self.request.is_none() || (self.response.is_none() && deaf);
         if unheard {

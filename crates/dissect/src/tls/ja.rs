@@ -39,9 +39,9 @@ fn push_numbers(text: &mut String, numbers: &[u16]) {
     }
 }
 
-/// JA4 of a hello over TCP: what it offers in ten readable characters, then hashes of its sorted ciphers and of
+/// JA4 of a hello over TCP (`t`) or QUIC (`q`): what it offers in ten readable characters, then hashes of its sorted ciphers and of
 /// its sorted extensions with the signature algorithms in wire order.
-pub(super) fn ja4(hello: &ClientHello) -> String {
+pub(super) fn ja4(hello: &ClientHello, carrier: char) -> String {
     let ungreased = |numbers: &[u16]| -> Vec<u16> {
         numbers.iter().copied().filter(|number| !is_grease(*number)).collect()
     };
@@ -69,7 +69,7 @@ pub(super) fn ja4(hello: &ClientHello) -> String {
         offers.push_str(&signatures);
     }
     let (ciphers, offers) = (hash12(&hex_list(&ciphers)), hash12(&offers));
-    format!("t{version}{name}{n_ciphers:02}{n_extensions:02}{alpn}_{ciphers}_{offers}")
+    format!("{carrier}{version}{name}{n_ciphers:02}{n_extensions:02}{alpn}_{ciphers}_{offers}")
 }
 
 /// First and last character of the first protocol; of its hexadecimal form where either is not alphanumeric.

@@ -33,6 +33,9 @@ mod tests;
 
 use wirewise_model::Redaction;
 
+pub(crate) use self::handshake::{Ending, Handshake};
+pub(crate) use self::parse::{ClientHello, ServerHello};
+
 use crate::{Protocol, StreamEntry};
 
 /// The table's entry.

@@ -136,7 +136,7 @@ pub(super) fn find_header(bytes: &[u8]) -> Search {
 
 /// A client's hello.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ClientHello {
+pub(crate) struct ClientHello {
     /// `legacy_version`.
     pub(super) version: Version,
     pub(super) ciphers: Vec<u16>,
@@ -157,7 +157,7 @@ pub(super) struct ClientHello {
 
 impl ClientHello {
     /// Reads the body of the handshake message, or what there is of it.
-    pub(super) fn parse(body: &[u8]) -> Self {
+    pub(crate) fn parse(body: &[u8]) -> Self {
         let mut hello = Self::default();
         hello.whole = hello.read(Cursor(body)).is_some();
         hello
@@ -250,7 +250,7 @@ pub(super) fn ssl2_hello_len(bytes: &[u8]) -> Option<usize> {
 
 /// A server's hello, or its request to hello again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ServerHello {
+pub(crate) struct ServerHello {
     /// `legacy_version`.
     pub(super) version: Version,
     /// What `supported_versions` chose.
@@ -270,7 +270,7 @@ const RETRY: [u8; 32] = [
 
 impl ServerHello {
     /// Reads the body of the handshake message. `None` where it ends before the cipher.
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let mut body = Cursor(body);
         let version = Version(body.u16()?);
         let random = body.take(32)?;

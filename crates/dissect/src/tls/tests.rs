@@ -231,14 +231,14 @@ fn ja4_leaves_grease_out_and_sorts() {
             (0x0015, b""),
         ],
     );
-    assert_eq!(ja::ja4(&ClientHello::parse(&body)), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+    assert_eq!(ja::ja4(&ClientHello::parse(&body), 't'), "t13d1516h2_8daaf6152771_e5627efa2ab1");
 }
 
 #[test]
 fn ja4_shows_odd_protocols_in_hexadecimal() {
     let alpn = |list: &[u8]| {
         let hello = ClientHello::parse(&client_hello_body(0x0303, &[0x1301], &[(16, list)]));
-        ja::ja4(&hello)[8..10].to_owned()
+        ja::ja4(&hello, 't')[8..10].to_owned()
     };
     assert_eq!(alpn(b"\x00\x02\x01h"), "hh");
     assert_eq!(alpn(b"\x00\x03\x02\xab\xcd"), "ad");

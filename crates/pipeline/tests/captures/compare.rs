@@ -5,7 +5,7 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::{amqp, kafka};
+use crate::{access, amqp, databases, http2, kafka, keys, websocket};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 pub(crate) const SLACK_US: f64 = 2.0;
@@ -51,16 +51,40 @@ pub(crate) fn compare(
             ("call" | "msg", "amqp") if !mutated || line["intact"] == true => {
                 ("amqp", amqp::agrees(heard, line))
             }
+            ("call", "radius") => ("radius", call("radius", access::radius)),
+            ("call", "diameter") => ("diameter", call("diameter", access::diameter)),
+            ("call", "nats") => ("nats", call("nats", keys::nats)),
+            (kind, proto @ ("redis" | "memcached" | "mqtt" | "nats")) => {
+                match keys::compare(heard, line, kind, proto) {
+                    Some(compared) => compared,
+                    None => continue,
+                }
+            }
+            ("call", "ldap" | "cldap") => ("ldap", call("ldap", access::ldap)),
+            ("msg", "ldap") if line["intact"] != false => ("ldap", message(heard, line, "ldap")),
+            ("call", "http2") if line["decrypted"] != true => ("http2", http2::agrees(heard, line, "http2")),
+            ("call", "grpc") if line["decrypted"] != true => ("grpc", http2::agrees(heard, line, "grpc")),
+            ("msg", "websocket")
+                if !websocket::is_hidden(truth, line) && (!mutated || line["intact"] == true) =>
+            {
+                ("websocket", websocket::agrees(heard, line))
+            }
             ("msg", "mdns") => ("mdns", message(heard, line, "mdns")),
             ("msg", "icmp" | "icmpv6") => ("icmp", message(heard, line, "icmp")),
             ("tls", _) if line["over"] == "tcp" && line["client_hello"].is_object() => {
-                ("tls", tls(heard, line))
+                ("tls", tls(heard, line, "tls"))
+            }
+            ("tls", _) if line["over"] == "quic" && line["client_hello"].is_object() => {
+                ("quic", tls(heard, line, "quic").and_then(|()| connection(heard, line, truth)))
             }
             ("flow", "tcp") => ("tcp flows", flow(heard, line, Transport::Tcp)),
             ("flow", "udp") if !(tunnelled && is_tunnel(line)) => {
                 ("udp flows", flow(heard, line, Transport::Udp))
             }
-            _ => continue,
+            _ => match databases::compare(heard, line) {
+                Some(verdict) => verdict,
+                None => continue,
+            },
         };
         let packet = number(&line["req"]["frame"])
             .or(number(&line["resp"]["frame"]))
@@ -245,7 +269,7 @@ fn echo(call: &Call, line: &Value) -> Result<(), String> {
 }
 
 /// A one-way message in this packet.
-fn message(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
+pub(crate) fn message(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
     let frame = number(&line["frame"]).ok_or("the truth names no packet")?;
     let found = heard.calls.iter().any(|call| {
         call.exchange.protocol == protocol
@@ -258,13 +282,13 @@ fn message(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
     }
 }
 
-fn tls(heard: &Heard, line: &Value) -> Result<(), String> {
+fn tls(heard: &Heard, line: &Value, protocol: &str) -> Result<(), String> {
     let hello = &line["client_hello"];
     let frame = number(&hello["frame"]).ok_or("the truth names no packet")?;
     let call = heard
         .calls
         .iter()
-        .find(|call| call.exchange.protocol == "tls" && cites(&call.exchange.request, frame));
+        .find(|call| call.exchange.protocol == protocol && cites(&call.exchange.request, frame));
     let call = call.ok_or("no handshake cites it")?;
     let exchange = &call.exchange;
     same("server name", exchange.host.as_deref(), hello["sni"].as_str())?;
@@ -279,6 +303,21 @@ fn tls(heard: &Heard, line: &Value) -> Result<(), String> {
         same("ja3s", attribute(exchange, "tls.server.ja3s").as_deref(), Some(theirs))?;
     }
     Ok(())
+}
+
+/// What the truth says of the connection of QUIC around this handshake.
+fn connection(heard: &Heard, line: &Value, truth: &[Value]) -> Result<(), String> {
+    let around = |other: &&Value| other["k"] == "quic" && other["stream"] == line["stream"];
+    let Some(theirs) = truth.iter().find(around) else { return Ok(()) };
+    let frame = number(&line["client_hello"]["frame"]).ok_or("the truth names no packet")?;
+    let call = heard
+        .calls
+        .iter()
+        .find(|call| call.exchange.protocol == "quic" && cites(&call.exchange.request, frame));
+    let exchange = &call.ok_or("no handshake cites it")?.exchange;
+    let id = attribute(exchange, "quic.dcid");
+    same("connection id", id.as_deref(), theirs["dcid"].as_str())?;
+    same("first packet", exchange.first().map(|first| first.track.first.packet.0), number(&theirs["first"]))
 }
 
 fn flow(heard: &Heard, line: &Value, transport: Transport) -> Result<(), String> {

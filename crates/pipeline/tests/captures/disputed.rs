@@ -103,6 +103,9 @@ const BIG_TCP: &str = "\
 const TLS_ANYWHERE: &str = "\
     RFC 8446, 5.1: a record is known by its header, whatever the port and whatever was said before it; \
     tshark goes by the port";
+const QUIC_ANYWHERE: &str = "\
+    RFC 9001, 5.2: the keys of Initial packets follow from the version and the client's connection id, and \
+    open these, on whatever port; tshark goes by the port";
 const PART_OF_RECORD: &str = "\
     RFC 8446, 5.1: a record announces its length; a ClientHello began, and the rest of its record never \
     came";
@@ -115,6 +118,39 @@ const TEREDO: &str = "\
 const UDP_LENGTH: &str = "\
     RFC 768: the length is 8 at least; a datagram of length 0 is none, and the one before it has 16 \
     bytes";
+const SKIPPED_REPLY: &str = "\
+    CLIENT REPLY ON is answered by +OK, though it comes after SKIP, and REPLY OFF with the PING behind it \
+    by nothing: four answers to four of the seven commands";
+const REFERENCE: &str = "\
+    RFC 4511, 4.5.2: any number of references come before the SearchResultDone, which alone ends a search; \
+    the truth takes the first reference for the answer";
+const FIRST_COPY: &str = "\
+    RFC 9293, 3.10.7.4: bytes that were received already are not taken again; packet 176 repeats 175";
+const LDAP_PAST_GAP: &str = "\
+    the truth asserts nothing past a gap; RFC 4511, 4.1.1.1: answers are matched by message id, and each \
+    of these messages stands whole in a packet of its own";
+const PADDING: &str = "\
+    RFC 2865, 3: bytes beyond the length are padding; the datagram has 43, of which the packet takes 41";
+const TWO_PACKETS: &str = "\
+    tshark's own tcp.segment has the request begin two packets earlier, and the next request in this one; \
+    the truth has no first packet of either";
+
+const BLOCK_BEGINS: &str = "\
+    RFC 9113, 4.3: a HEADERS frame and its CONTINUATION frames are one block, and the request begins with \
+    the first byte of it; the truth counts from the packet that completes it";
+const DATA_AS_IT_COMES: &str = "\
+    RFC 9113, 6.1: DATA frames convey the octets of a message, and these are in the file; tshark shows no \
+    frame whose end it has not met";
+const BLOCK_LOST: &str = "\
+    RFC 9113, 4.3: a header block is one unit; its HEADERS begins at sequence number 16509, and the 1,448 \
+    bytes from there on were dropped";
+
+const NO_HEAD: &str = "\
+    RFC 6455, 5.2: a frame begins with its head; this one has 66,008 bytes, and 64,566 of its side are in \
+    the file";
+const NO_HANDSHAKE: &str = "\
+    RFC 6455, 5.2 and 5.3: these are whole frames of readable texts, masked by the one end and not by the \
+    other; the file begins after the handshake, and tshark goes by that";
 
 const fn entry(file: &'static str, packet: u64, fault: &'static str, because: &'static str) -> Dispute {
     Dispute { file, packet, fault, because }
@@ -288,4 +324,85 @@ static TABLE: &[Dispute] = &[
         TEREDO,
     ),
     entry("http2/arkime__arkime_synthetic.pcap", 818, "bytes is (16, 0), tshark says (0, 0)", UDP_LENGTH),
+    entry(
+        "redis/zeek__redis__client-skip-while-off.pcap",
+        7,
+        "paired is true, tshark says false",
+        SKIPPED_REPLY,
+    ),
+    entry("ldap/ppp__ldap.pcapng", 8, "paired is true, tshark says false", REFERENCE),
+    entry("ldap/zeek__ldap__aduser1.pcap", 50, "paired is true, tshark says false", REFERENCE),
+    entry("ugly_live/ldap_slapd__dupreorder.pcap", 166, "the response does not cite packet 176", FIRST_COPY),
+    entry("ldap/ppp__ldap.pcapng", 12, "not in the truth: search  -", LDAP_PAST_GAP),
+    entry("ldap/ppp__ldap.pcapng", 14, "not in the truth: modify  success", LDAP_PAST_GAP),
+    entry(
+        "ldap/ppp__ldap.pcapng",
+        16,
+        "not in the truth: delete cn=b.smith,ou=moved,ou=ldap3-tutorial,dc=demo1,dc=freeipa,dc success",
+        LDAP_PAST_GAP,
+    ),
+    entry("ldap/ppp__ldap.pcapng", 18, "not in the truth: compare  noSuchObject", LDAP_PAST_GAP),
+    entry("ldap/ppp__ldap.pcapng", 19, "not in the truth: search  success", LDAP_PAST_GAP),
+    entry(
+        "ldap/ppp__ldap.pcapng",
+        20,
+        "not in the truth: add cn=b.young,ou=ldap3-tutorial,dc=demo1,dc=freeipa,dc=org success",
+        LDAP_PAST_GAP,
+    ),
+    entry("ldap/ppp__ldap.pcapng", 23, "not in the truth: extended 0.1.2.3 protocolError", LDAP_PAST_GAP),
+    entry("ldap/ppp__ldap.pcapng", 25, "not in the truth: delete  noSuchObject", LDAP_PAST_GAP),
+    entry("http2/arkime__arkime_synthetic.pcap", 896, "length is Some(43), tshark says Some(41)", PADDING),
+    entry("live/diameter_freediameter.pcap", 50, "took 322219 us, tshark says 359", TWO_PACKETS),
+    entry("ugly_live/diameter_freediameter__loss2.pcap", 49, "took 322219 us, tshark says 359", TWO_PACKETS),
+    entry("ugly_live/diameter_freediameter__mid.pcap", 25, "took 322219 us, tshark says 359", TWO_PACKETS),
+    entry("ugly_live/diameter_freediameter__vxlan.pcap", 50, "took 322219 us, tshark says 359", TWO_PACKETS),
+    entry(
+        "http2/arkime__http2-nghttp2.pcap",
+        22,
+        "first byte after 834995 us, tshark says 333890",
+        BLOCK_BEGINS,
+    ),
+    entry("live/http2_nghttp.pcap", 54, "first byte after 3454 us, tshark says 3381", BLOCK_BEGINS),
+    entry("live/http2_nghttp.pcap", 78, "first byte after 3435 us, tshark says 3385", BLOCK_BEGINS),
+    entry("live/http2_nghttp.pcap", 472, "first byte after 19450 us, tshark says 19445", BLOCK_BEGINS),
+    entry(
+        "ugly_live/http2_nghttp__qinq.pcap",
+        54,
+        "first byte after 3454 us, tshark says 3381",
+        BLOCK_BEGINS,
+    ),
+    entry(
+        "ugly_live/http2_nghttp__qinq.pcap",
+        78,
+        "first byte after 3435 us, tshark says 3385",
+        BLOCK_BEGINS,
+    ),
+    entry(
+        "ugly_live/http2_nghttp__qinq.pcap",
+        472,
+        "first byte after 19450 us, tshark says 19445",
+        BLOCK_BEGINS,
+    ),
+    entry(
+        "ugly_live/http2_nghttp__mid.pcap",
+        280,
+        "first byte after 19450 us, tshark says 19445",
+        BLOCK_BEGINS,
+    ),
+    entry("live/http2_nghttp.pcap", 119, "data asked is 4830, tshark says 0", DATA_AS_IT_COMES),
+    entry("ugly_live/http2_nghttp__qinq.pcap", 119, "data asked is 4830, tshark says 0", DATA_AS_IT_COMES),
+    entry(
+        "ugly_live/http2_nghttp__dupreorder.pcap",
+        123,
+        "data asked is 4830, tshark says 0",
+        DATA_AS_IT_COMES,
+    ),
+    entry("grpc/df__http__grpc-unary.pcap", 1, "data answered is 1336, tshark says 0", DATA_AS_IT_COMES),
+    entry("ugly_live/http2_nghttp__loss2.pcap", 75, "no http2 call cites it (/f0.txt null)", BLOCK_LOST),
+    entry("ugly_live/websocket_echo__mid.pcap", 46, "no websocket call cites it (opcode 1)", NO_HEAD),
+    entry("websocket/ndpi__websocket.pcap", 2, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("websocket/ndpi__websocket.pcap", 3, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("websocket/ndpi__websocket.pcap", 4, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("websocket/ndpi__websocket.pcap", 5, "not in the truth: text  -", NO_HANDSHAKE),
+    entry("quic/zeek__quic__quicdoq.pcap", 1, "not in the truth: handshake  TLS1.3", QUIC_ANYWHERE),
 ];

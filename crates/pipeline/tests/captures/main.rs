@@ -6,16 +6,21 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and prints its table")]
 
+mod access;
 mod amqp;
 mod beginnings;
 mod books;
 mod compare;
 mod corpus;
+mod databases;
 mod disputed;
+mod http2;
 mod kafka;
+mod keys;
 mod mutate;
 mod precision;
 mod score;
+mod websocket;
 
 use std::collections::BTreeMap;
 
@@ -30,8 +35,28 @@ use wirewise_model::Limits;
 /// how many the truth must know.
 const AGREEMENT: f64 = 0.99;
 /// What is compared. Other protocols of the truth are not dissected yet.
-const PROTOCOLS: &[&str] =
-    &["http1", "dns", "mdns", "icmp", "tls", "amqp", "kafka", "tcp flows", "udp flows"];
+const PROTOCOLS: &[&str] = &[
+    "http1",
+    "http2",
+    "grpc",
+    "websocket",
+    "dns",
+    "mdns",
+    "icmp",
+    "tls",
+    "amqp",
+    "kafka",
+    "redis",
+    "memcached",
+    "mqtt",
+    "nats",
+    "ldap",
+    "radius",
+    "diameter",
+    "quic",
+    "tcp flows",
+    "udp flows",
+];
 /// Any start will do; a fault names the file that it met.
 const SEED: u64 = 0x5eed_0000_2026;
 
@@ -118,7 +143,7 @@ fn agrees_with_tshark() {
     print(&scores, &advisory);
     let stale: Vec<String> = disputes.stale().chain(beginnings.stale()).collect();
     assert!(stale.is_empty(), "entries of the tables that nothing needs any more:\n{}", stale.join("\n"));
-    for name in PROTOCOLS {
+    for name in PROTOCOLS.iter().chain(databases::PROTOCOLS) {
         let score = &scores[name];
         // Where one call of ours is several lines of the truth, a test of the protocol's own says that none is made up.
         let precision = if score.ours == 0 { 1.0 } else { score.precision() };

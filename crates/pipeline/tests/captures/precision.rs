@@ -20,11 +20,25 @@ pub(crate) struct Extra {
 /// By protocol: how many the truth knows, and those that it does not.
 pub(crate) fn of(heard: &Heard, truth: &[Value]) -> Vec<(&'static str, usize, Vec<Extra>)> {
     let has_flows = truth.iter().any(|line| line["k"] == "flow");
-    let calls = ["http1", "dns", "mdns", "icmp", "tls"].map(|protocol| calls(heard, truth, protocol));
+    let calls = [
+        "http1",
+        "http2",
+        "grpc",
+        "websocket",
+        "dns",
+        "mdns",
+        "icmp",
+        "tls",
+        "ldap",
+        "radius",
+        "diameter",
+        "quic",
+    ]
+    .map(|protocol| calls(heard, truth, protocol));
     let flows = [("tcp flows", Transport::Tcp), ("udp flows", Transport::Udp)]
         .map(|(name, transport)| flows(heard, truth, name, transport));
     let all = calls.into_iter().chain(flows);
-    let asked = |name: &str| has_flows || !(name == "tls" || name.ends_with("flows"));
+    let asked = |name: &str| has_flows || !(name == "tls" || name == "quic" || name.ends_with("flows"));
     all.filter(|(name, known, extra)| asked(name) && *known + extra.len() > 0).collect()
 }
 
@@ -55,7 +69,9 @@ fn calls(heard: &Heard, truth: &[Value], protocol: &'static str) -> (&'static st
 fn is_of(line: &Value, protocol: &str) -> bool {
     match (word(line, "k"), word(line, "proto")) {
         ("call" | "msg", "icmpv6") => protocol == "icmp",
+        ("call" | "msg", "cldap") => protocol == "ldap",
         ("call" | "msg", proto) => proto == protocol && line["decrypted"] != true,
+        ("tls", _) if line["over"] == "quic" => protocol == "quic",
         ("tls", _) => protocol == "tls" && line["over"] == "tcp",
         _ => false,
     }

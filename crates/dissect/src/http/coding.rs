@@ -13,7 +13,7 @@ const DEEPEST: usize = 4;
 
 /// A coding of RFC 9110, 8.4.1 or of the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(crate) enum Coding {
     Gzip,
     Deflate,
     Brotli,
@@ -24,7 +24,7 @@ pub(super) enum Coding {
 
 impl Coding {
     /// The coding of that name; `None` for `identity`, which is none.
-    pub(super) fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("identity") || name.is_empty() {
             None
@@ -42,16 +42,27 @@ impl Coding {
     }
 }
 
+impl Coding {
+    /// About how many bytes undoing it holds: windows, of which the largest are rarely asked for.
+    pub(crate) fn held(self) -> usize {
+        match self {
+            Self::Gzip | Self::Deflate => 64 << 10,
+            Self::Brotli | Self::Zstd => 512 << 10,
+            Self::Unknown => 0,
+        }
+    }
+}
+
 /// Where decoded bytes end up: the first of them are kept, the others counted, and all bounded.
 #[derive(Debug, Default)]
-pub(super) struct Sink {
-    pub(super) kept: Vec<u8>,
-    pub(super) keep_most: usize,
-    pub(super) decoded: u64,
+pub(crate) struct Sink {
+    pub(crate) kept: Vec<u8>,
+    pub(crate) keep_most: usize,
+    pub(crate) decoded: u64,
     /// How many may be decoded. Set before each write.
-    pub(super) allowed: u64,
+    pub(crate) allowed: u64,
     /// More came than that.
-    pub(super) over: bool,
+    pub(crate) over: bool,
 }
 
 impl Write for Sink {
@@ -74,7 +85,7 @@ impl Write for Sink {
 }
 
 /// One link of a chain of decoders that ends in a [`Sink`].
-pub(super) trait Stage: Write + Send {
+pub(crate) trait Stage: Write + Send {
     fn sink(&mut self) -> &mut Sink;
 }
 
@@ -160,7 +171,7 @@ impl Stage for Deflate {
 }
 
 /// A chain that undoes `codings`, which were applied in this order. `None` where one of them is not known.
-pub(super) fn chain(codings: &[Coding], sink: Sink) -> Result<Box<dyn Stage>, Sink> {
+pub(crate) fn chain(codings: &[Coding], sink: Sink) -> Result<Box<dyn Stage>, Sink> {
     if codings.len() > DEEPEST || codings.contains(&Coding::Unknown) {
         return Err(sink);
     }
