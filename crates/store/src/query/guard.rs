@@ -29,6 +29,8 @@ pub(crate) const TEXT: usize = 16 << 10;
 const DEPTH: usize = 48;
 /// Operators, of all kinds: the planner recurses over each of a chain.
 const OPERATORS: usize = 400;
+/// `||` between texts: the planner goes through a chain of them once for each.
+const CONCATENATIONS: usize = 64;
 /// SELECTs: each may double what the one below it made.
 const SELECTS: usize = 32;
 /// Subqueries in expressions, within each other: the planner visits each twice as often as the one above it.
@@ -142,7 +144,7 @@ fn count(sql: &str) -> Result<(), StoreError> {
         .tokenize()
         .map_err(|error| StoreError::Invalid(format!("not SQL that is understood: {error}")))?;
     let (mut depth, mut operators, mut selects, mut joins) = (0usize, 0, 0, 0);
-    let mut prefixes = 0;
+    let (mut prefixes, mut concatenations) = (0, 0);
     for token in &tokens {
         match token {
             Token::Whitespace(_) => {}
@@ -188,6 +190,10 @@ fn count(sql: &str) -> Result<(), StoreError> {
             | Token::SemiColon
             | Token::Number(..)
             | Token::SingleQuotedString(_) => {}
+            Token::StringConcat => {
+                concatenations += 1;
+                operators += 1;
+            }
             _ => operators += 1,
         }
         if depth > DEPTH {
@@ -197,6 +203,9 @@ fn count(sql: &str) -> Result<(), StoreError> {
     match () {
         () if operators > OPERATORS => {
             Err(too("more than", OPERATORS, "operators", "use IN, or several queries"))
+        }
+        () if concatenations > CONCATENATIONS => {
+            Err(too("more than", CONCATENATIONS, "`||`", "use concat(...)"))
         }
         () if selects > SELECTS => Err(too("more than", SELECTS, "SELECTs", "ask several queries")),
         () if joins > JOINS => Err(too("more than", JOINS, "joins", "ask several queries")),
