@@ -1,5 +1,6 @@
 //! SCTP as messages: RFC 9260. Chunks of user data are told as they come; ordering within streams is left
-//! out, since a message is whole by itself. A retransmitted chunk is known by its number (TSN).
+//! out, since a message is whole by itself. A retransmitted chunk is known by its number (TSN). Why an association
+//! was aborted, and that a peer answers no heartbeats, are notes of the flow.
 
 use wirewise_model::{Mark, Reason, Side};
 use wirewise_wire::{ChunkKind, Data, Packet, Sctp};
@@ -16,7 +17,10 @@ const AFTER_END: Reason = Reason::skip("after_end");
 /// Parts of messages that one side may have waiting. Past it all are dropped, as `sctp_partial_message`.
 const MOST_PARTS: usize = 256;
 
-/// What is kept of one side once it has sent data.
+/// Heartbeats in a row, with nothing from the peer between them, that are noted as unanswered. One may be lost.
+const HEARTBEATS_UNANSWERED: u8 = 3;
+
+/// What is kept of one side once it has sent data or heartbeats.
 #[derive(Debug, Default)]
 pub(crate) struct SctpSide {
     /// The highest TSN, and which of the 64 below it were heard.
@@ -25,6 +29,10 @@ pub(crate) struct SctpSide {
     /// Sorted by TSN.
     parts: Vec<Part>,
     bytes: usize,
+    /// Whether any packet of it was heard.
+    heard: bool,
+    /// Heartbeats since the peer was last heard.
+    heartbeats: u8,
 }
 
 #[derive(Debug)]
@@ -91,6 +99,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
     /// Takes one SCTP packet; gives how much user data it announced.
     pub(crate) fn sctp(&mut self, side: Side, packet: &Packet<'_>, sctp: &Sctp<'_>) -> usize {
         let mut announced = 0;
+        self.sctp_hears(side);
         for chunk in sctp.chunks() {
             match chunk.kind {
                 ChunkKind::DATA => {
@@ -104,7 +113,12 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
                 }
                 // COOKIE-ACK ends the handshake.
                 ChunkKind(11) if self.flow.phase == Phase::Opening => self.flow.phase = Phase::Established,
-                ChunkKind::ABORT => self.sctp_over(side, packet.last, EndReason::Reset),
+                ChunkKind::HEARTBEAT => self.sctp_heartbeat(side),
+                ChunkKind::ERROR => self.sctp_cause(chunk.cause()),
+                ChunkKind::ABORT => {
+                    self.sctp_cause(chunk.cause());
+                    self.sctp_over(side, packet.last, EndReason::Reset);
+                }
                 ChunkKind::SHUTDOWN => {
                     self.flow.closed_by.get_or_insert(side);
                 }
@@ -113,6 +127,34 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
             }
         }
         announced
+    }
+
+    /// A packet of `side`: what its peer asked of it is answered.
+    fn sctp_hears(&mut self, side: Side) {
+        let known = self.flow.rare.as_mut().and_then(|rare| rare.sctp.as_mut());
+        if let Some(known) = known {
+            known[side.index()].heard = true;
+            known[side.other().index()].heartbeats = 0;
+        }
+    }
+
+    fn sctp_heartbeat(&mut self, side: Side) {
+        let known = self.flow.rare().sctp.get_or_insert_default();
+        known[side.index()].heard = true;
+        // A peer that was never heard may be out of earshot.
+        let peer_was_heard = known[side.other().index()].heard;
+        let heartbeats = &mut known[side.index()].heartbeats;
+        *heartbeats = heartbeats.saturating_add(1);
+        if peer_was_heard && *heartbeats == HEARTBEATS_UNANSWERED {
+            self.flow.note("heartbeats_unanswered");
+        }
+    }
+
+    /// Why an association was aborted, or what is wrong with it.
+    fn sctp_cause(&mut self, code: Option<u16>) {
+        if let Some(cause) = code.and_then(cause) {
+            self.flow.note(cause);
+        }
     }
 
     fn sctp_over(&mut self, side: Side, mark: Mark, why: EndReason) {
@@ -194,4 +236,24 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
             self.shared.cost -= dropped;
         }
     }
+}
+
+/// The words for causes of errors (RFC 9260, 3.3.10).
+fn cause(code: u16) -> Option<&'static str> {
+    Some(match code {
+        1 => "sctp_invalid_stream",
+        2 => "sctp_missing_parameter",
+        3 => "sctp_stale_cookie",
+        4 => "sctp_out_of_resource",
+        5 => "sctp_unresolvable_address",
+        6 => "sctp_unrecognized_chunk",
+        7 => "sctp_invalid_parameter",
+        8 => "sctp_unrecognized_parameters",
+        9 => "sctp_no_user_data",
+        10 => "sctp_cookie_while_shutting_down",
+        11 => "sctp_restart_with_new_addresses",
+        12 => "sctp_user_initiated_abort",
+        13 => "sctp_protocol_violation",
+        _ => return None,
+    })
 }

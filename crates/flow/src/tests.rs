@@ -531,6 +531,35 @@ fn sctp_aborts_and_partial_messages_are_told() {
 }
 
 #[test]
+fn sctp_says_why_it_aborts_and_who_answers_no_heartbeats() {
+    let client = |chunks: &[Vec<u8>]| sctp("10.0.0.1:9", "10.0.0.2:3868", 1, chunks);
+    let server = |chunks: &[Vec<u8>]| sctp("10.0.0.2:3868", "10.0.0.1:9", 1, chunks);
+    let (heartbeat, answer) = (sctp_chunk(4, 0, &[0; 8]), sctp_chunk(5, 0, &[0; 8]));
+    let notes = |packets: &[Datagram]| {
+        let mut bench = bench();
+        for packet in packets {
+            bench.hear(packet);
+        }
+        bench.summary().notes
+    };
+    let data = [client(&[sctp_data(3, 1, 0, b"ask")]), server(&[sctp_data(3, 1, 0, b"answer")])];
+    let asks = || client(std::slice::from_ref(&heartbeat));
+    let answered = [asks(), asks(), server(&[answer]), asks(), asks()];
+    assert_eq!(notes(&[&data[..], &answered].concat()), []);
+    assert_eq!(
+        notes(&[&data[..], &[asks(), asks(), asks(), asks()]].concat()),
+        ["heartbeats_unanswered".into()]
+    );
+    // Who was never heard may be out of earshot.
+    assert_eq!(notes(&[asks(), asks(), asks(), asks()]), []);
+    let abort = server(&[sctp_chunk(6, 0, &[0, 12, 0, 8, b'b', b'u', b's', b'y'])]);
+    assert_eq!(notes(&[&data[..], &[abort]].concat()), ["sctp_user_initiated_abort".into()]);
+    let error = server(&[sctp_chunk(9, 0, &[0, 1, 0, 8, 0, 7, 0, 0])]);
+    assert_eq!(notes(&[&data[..], &[error]].concat()), ["sctp_invalid_stream".into()]);
+    assert_eq!(notes(&[&data[..], &[server(&[sctp_chunk(6, 0, &[])])]].concat()), []);
+}
+
+#[test]
 fn ids_are_a_function_of_what_was_heard() {
     let ids = |capture: &str| {
         let mut bench = bench();

@@ -27,12 +27,16 @@ impl ChunkKind {
     pub const INIT: Self = Self(1);
     /// Answers it.
     pub const INIT_ACK: Self = Self(2);
+    /// Asks whether the peer is there.
+    pub const HEARTBEAT: Self = Self(4);
     /// Closes at once.
     pub const ABORT: Self = Self(6);
     /// Begins an orderly close.
     pub const SHUTDOWN: Self = Self(7);
     /// The peer agrees.
     pub const SHUTDOWN_ACK: Self = Self(8);
+    /// Something is wrong, and the association goes on.
+    pub const ERROR: Self = Self(9);
     /// The close is complete.
     pub const SHUTDOWN_COMPLETE: Self = Self(14);
     /// User data with a message id, RFC 8260.
@@ -74,6 +78,16 @@ pub struct Data<'a> {
 }
 
 impl<'a> Chunk<'a> {
+    /// The code of the first cause, where this is an ABORT or ERROR that gives one (RFC 9260, 3.3.10).
+    pub fn cause(&self) -> Option<u16> {
+        match self.kind {
+            ChunkKind::ABORT | ChunkKind::ERROR => {
+                self.body.first_chunk().map(|code| u16::from_be_bytes(*code))
+            }
+            _ => None,
+        }
+    }
+
     /// Reads it as DATA; none where it is another chunk or its header is not whole.
     pub fn data(&self) -> Option<Data<'a>> {
         const HEADER: usize = 12;

@@ -5,7 +5,7 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::{access, amqp, databases, http2, kafka, keys, websocket};
+use crate::{access, amqp, databases, http2, kafka, keys, sctp, websocket};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 pub(crate) const SLACK_US: f64 = 2.0;
@@ -81,6 +81,7 @@ pub(crate) fn compare(
             ("flow", "udp") if !(tunnelled && is_tunnel(line)) => {
                 ("udp flows", flow(heard, line, Transport::Udp))
             }
+            ("flow", "sctp") if sctp::is_asked(line) => ("sctp", sctp::agrees(heard, line, truth)),
             _ => match databases::compare(heard, line) {
                 Some(verdict) => verdict,
                 None => continue,

@@ -12,10 +12,10 @@ pub(crate) const PROTOCOLS: &[&str] = &["postgresql", "mysql", "mongodb", "cql"]
 
 /// Calls that are there, and that tshark 4.0 does not know.
 const UNKNOWN_TO_TSHARK: &[(&str, &str)] = &[
-    // native_protocol_v5.spec, 2.1: the version is 5 in requests and 0x85 in responses; tshark reads 3 and 4.
+    // native_protocol_v5.spec, version: it is 5 in requests and 0x85 in responses; tshark reads 3 and 4.
     ("cql/ndpi__cassandra.pcap", "options  (ok)"),
     ("cql/ndpi__cassandra.pcap", "startup  (unknown)"),
-    // PostgreSQL documentation, 55.2.11: SSLRequest, answered by S; tshark goes by the port.
+    // PostgreSQL documentation, SSL Session Encryption: SSLRequest, answered by S; tshark goes by the port.
     ("postgres/ndpi__pgsql2.pcapng", "ssl_request  (ok)"),
 ];
 

@@ -106,6 +106,9 @@ const TLS_ANYWHERE: &str = "\
 const QUIC_ANYWHERE: &str = "\
     RFC 9001, 5.2: the keys of Initial packets follow from the version and the client's connection id, and \
     open these, on whatever port; tshark goes by the port";
+const ONE_ASSOCIATION: &str = "\
+    RFC 9260, key terms: two endpoints have no more than one association at a time; that of these ends began in \
+    packet 23, and tshark numbers packet 65 apart";
 const PART_OF_RECORD: &str = "\
     RFC 8446, 5.1: a record announces its length; a ClientHello began, and the rest of its record never \
     came";
@@ -405,4 +408,10 @@ static TABLE: &[Dispute] = &[
     entry("websocket/ndpi__websocket.pcap", 4, "not in the truth: text  -", NO_HANDSHAKE),
     entry("websocket/ndpi__websocket.pcap", 5, "not in the truth: text  -", NO_HANDSHAKE),
     entry("quic/zeek__quic__quicdoq.pcap", 1, "not in the truth: handshake  TLS1.3", QUIC_ANYWHERE),
+    entry(
+        "sctp/arkime__sctp-www.pcap",
+        65,
+        "no association 203.255.252.194:80 -> 155.230.24.155:32837 begins there",
+        ONE_ASSOCIATION,
+    ),
 ];

@@ -20,6 +20,7 @@ mod keys;
 mod mutate;
 mod precision;
 mod score;
+mod sctp;
 mod websocket;
 
 use std::collections::BTreeMap;
@@ -54,6 +55,7 @@ const PROTOCOLS: &[&str] = &[
     "radius",
     "diameter",
     "quic",
+    "sctp",
     "tcp flows",
     "udp flows",
 ];
