@@ -5,7 +5,7 @@ use wirewise_model::{Call, Exchange, FlowSummary, Message, Outcome, SideCounters
 
 use crate::beginnings::Beginnings;
 use crate::corpus::{Capture, Heard};
-use crate::{access, amqp, databases, http2, kafka, keys, sctp, websocket};
+use crate::{access, amqp, databases, graphql, http2, kafka, keys, sctp, websocket};
 
 /// tshark prints times as floating-point seconds: a microsecond either way.
 pub(crate) const SLACK_US: f64 = 2.0;
@@ -36,6 +36,10 @@ pub(crate) fn compare(
         // is asked.
         if mutated && line["k"] == "call" && line["intact"] != true {
             continue;
+        }
+        if line["k"] == "call" && line["req"]["graphql"].is_object() && line["decrypted"] != true {
+            let packet = number(&line["req"]["frame"]);
+            verdicts.push(Verdict { protocol: "graphql", packet, fault: graphql::agrees(heard, line).err() });
         }
         let mut call = |protocol, own| {
             let known = number(&line["req"]["first"]).is_some();
@@ -163,7 +167,7 @@ fn compare_call(heard: &Heard, asked: &Asked<'_>) -> Result<(), String> {
     let candidates: Vec<&Call> = heard
         .calls
         .iter()
-        .filter(|call| call.exchange.protocol == asked.protocol)
+        .filter(|call| is_carried(&call.exchange, asked.protocol))
         .filter(|call| match (question, answer) {
             (Some(frame), _) => cites(&call.exchange.request, frame),
             (None, Some(frame)) => cites(&call.exchange.response, frame),
@@ -182,6 +186,13 @@ fn compare_call(heard: &Heard, asked: &Asked<'_>) -> Result<(), String> {
         Some(_) => Ok(()),
         None => verdicts.into_iter().next().expect("there are candidates"),
     }
+}
+
+/// Whether it is an exchange of that protocol, whatever it was found to carry.
+pub(crate) fn is_carried(exchange: &Exchange, protocol: &str) -> bool {
+    exchange.protocol == protocol
+        || (matches!(&*exchange.protocol, "graphql" | "genai" | "mcp")
+            && exchange.carrier.as_deref() == Some(protocol))
 }
 
 fn shared(heard: &Heard, call: &Call, asked: &Asked<'_>) -> Result<(), String> {
@@ -214,8 +225,14 @@ fn shared(heard: &Heard, call: &Call, asked: &Asked<'_>) -> Result<(), String> {
 fn http(call: &Call, line: &Value) -> Result<(), String> {
     let exchange = &call.exchange;
     if line["req"].is_object() {
-        same("method", exchange.operation.as_str(), word(&line["req"], "method"))?;
-        let uri = word(&line["req"], "uri");
+        let carried = attribute(exchange, "http.request.method").filter(|_| exchange.protocol != "http1");
+        let method = carried.as_deref().unwrap_or(&exchange.operation);
+        same("method", method, word(&line["req"], "method"))?;
+        let mut uri = word(&line["req"], "uri");
+        if carried.is_some() {
+            // What GraphQL asks in a URL is told without its literals, elsewhere.
+            uri = uri.split_once('?').map_or(uri, |(path, _)| path);
+        }
         if uri.is_ascii() && !uri.contains(['\\', '\u{fffd}']) && uri.len() < 400 {
             same("target", asked_for(exchange).as_str(), uri)?;
         }

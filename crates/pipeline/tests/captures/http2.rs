@@ -3,7 +3,7 @@
 use serde_json::Value;
 use wirewise_model::{Call, Exchange, Outcome};
 
-use crate::compare::{SLACK_US, attribute, cites, number, same, word};
+use crate::compare::{SLACK_US, attribute, cites, is_carried, number, same, word};
 use crate::corpus::Heard;
 
 /// The call that the line is about: streams are told apart by their numbers, since one packet may bring several.
@@ -12,10 +12,7 @@ pub(crate) fn agrees(heard: &Heard, line: &Value, name: &str) -> Result<(), Stri
     let stream = number(&line["stream_id"]).map(|stream| stream.to_string());
     let calls = heard.calls.iter().filter(|call| {
         let exchange = &call.exchange;
-        // GraphQL in HTTP/2 is a call of its own protocol, which is compared elsewhere.
-        let carried =
-            exchange.protocol == name || (name == "http2" && exchange.carrier.as_deref() == Some("http2"));
-        carried
+        is_carried(exchange, name)
             && attribute(exchange, "http2.streamid") == stream
             && (asked.is_some_and(|frame| cites(&exchange.request, frame))
                 || (asked.is_none() && answered.is_some_and(|frame| cites(&exchange.response, frame))))
@@ -43,15 +40,22 @@ fn agree(call: &Call, line: &Value) -> Result<(), String> {
     same("paired", exchange.request.is_some() && exchange.response.is_some(), line["paired"] == true)?;
     let path = word(asked, if asked["h2c_upgrade"] == true { "uri" } else { "path" });
     let known = !path.is_empty();
+    let method = attribute(exchange, "http.request.method");
+    let path = match path.split_once('?') {
+        // What GraphQL asks in a URL is told without its literals, elsewhere.
+        Some((path, _)) if method.is_some() => path,
+        _ => path,
+    };
     let hidden = hidden(exchange, line);
     if !(hidden && exchange.target == UNKNOWN) {
         same("target", exchange.target.as_str(), if known { path } else { UNKNOWN })?;
     }
-    if let Some(method) = asked["method"]
+    let method = method.as_deref().unwrap_or(&exchange.operation);
+    if let Some(theirs) = asked["method"]
         .as_str()
-        .filter(|_| line["proto"] == "http2" && known && !(hidden && exchange.operation == UNKNOWN))
+        .filter(|_| line["proto"] == "http2" && known && !(hidden && method == UNKNOWN))
     {
-        same("method", exchange.operation.as_str(), method)?;
+        same("method", method, theirs)?;
     }
     if let Some(authority) = asked["authority"].as_str().filter(|_| !(hidden && exchange.host.is_none())) {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

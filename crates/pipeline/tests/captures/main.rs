@@ -14,6 +14,7 @@ mod compare;
 mod corpus;
 mod databases;
 mod disputed;
+mod graphql;
 mod http2;
 mod kafka;
 mod keys;
@@ -41,6 +42,7 @@ const PROTOCOLS: &[&str] = &[
     "http2",
     "grpc",
     "websocket",
+    "graphql",
     "dns",
     "mdns",
     "icmp",

@@ -33,6 +33,7 @@ pub(crate) fn of(heard: &Heard, truth: &[Value]) -> Vec<(&'static str, usize, Ve
         "radius",
         "diameter",
         "quic",
+        "graphql",
     ]
     .map(|protocol| calls(heard, truth, protocol));
     let flows = [("tcp flows", Transport::Tcp), ("udp flows", Transport::Udp)]
@@ -68,6 +69,7 @@ fn calls(heard: &Heard, truth: &[Value], protocol: &'static str) -> (&'static st
 
 fn is_of(line: &Value, protocol: &str) -> bool {
     match (word(line, "k"), word(line, "proto")) {
+        ("call", _) if protocol == "graphql" => line["req"]["graphql"].is_object(),
         ("call" | "msg", "icmpv6") => protocol == "icmp",
         ("call" | "msg", "cldap") => protocol == "ldap",
         ("call" | "msg", proto) => proto == protocol && line["decrypted"] != true,
