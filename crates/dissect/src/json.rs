@@ -32,6 +32,10 @@ impl<'a> Raw<'a> {
         self.text == b"null"
     }
 
+    pub(crate) fn is_true(&self) -> bool {
+        self.text == b"true"
+    }
+
     /// The values of an array, the last of them perhaps cut.
     pub(crate) fn elements(self) -> impl Iterator<Item = Raw<'a>> {
         let mut rest = self.text.strip_prefix(b"[").unwrap_or_default();
@@ -83,6 +87,16 @@ impl<'a> Raw<'a> {
             text.push(b'"');
             serde_json::from_slice(&text).ok()
         })
+    }
+
+    /// A whole number.
+    pub(crate) fn integer(self) -> Option<i64> {
+        if self.whole { serde_json::from_slice(self.text).ok() } else { None }
+    }
+
+    /// A number.
+    pub(crate) fn float(self) -> Option<f64> {
+        if self.whole { serde_json::from_slice(self.text).ok() } else { None }
     }
 }
 
@@ -156,12 +170,12 @@ mod tests {
     fn values_are_found_by_their_names() {
         let text = br#" {"a": 1, "b": {"c": [true, "x\"}", null, -2.5]}, "d": "\u00e4", "e": {}} "#;
         let raw = Raw::new(text);
-        assert_eq!(raw.get("a").map(|value| value.text), Some(&b"1"[..]));
+        assert_eq!(raw.get("a").and_then(Raw::integer), Some(1));
         assert_eq!(raw.get("d").and_then(Raw::string).as_deref(), Some("ä"));
         let listed: Vec<_> = raw.path(&["b", "c"]).unwrap().elements().collect();
-        assert!(listed[2].is_null());
+        assert!(listed[0].is_true() && listed[2].is_null());
         assert_eq!(listed[1].string().as_deref(), Some("x\"}"));
-        assert_eq!(listed[3].text, b"-2.5");
+        assert_eq!(listed[3].float(), Some(-2.5));
         assert_eq!(raw.get("c"), None);
         assert_eq!(raw.get("e").map(|value| value.members().count()), Some(0));
         assert!(raw.whole);
@@ -176,7 +190,7 @@ mod tests {
             if let Some(said) = raw.get("say").and_then(Raw::beginning) {
                 assert!("grüße ä \"there\"".starts_with(&said), "{said}");
             }
-            assert!(raw.get("n").is_none_or(|number| !number.whole || number.text == b"12"));
+            assert!(raw.get("n").and_then(Raw::integer).is_none_or(|number| number == 12));
         }
     }
 

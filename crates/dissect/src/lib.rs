@@ -30,6 +30,7 @@ mod amqp;
 mod cql;
 mod diameter;
 mod dns;
+mod genai;
 mod graphql;
 mod grpc;
 mod http;

@@ -4,7 +4,9 @@
 mod coding;
 mod content;
 mod semantics;
+mod texts;
 
 pub(crate) use coding::Coding;
 pub(crate) use content::{BodyBounds, Content};
 pub(crate) use semantics::{clip, conclude_bodies, interim, kind, outcome, trace};
+pub(crate) use texts::json_texts;
