@@ -39,6 +39,7 @@ mod http2;
 mod icmp;
 mod kafka;
 mod ldap;
+mod mcp;
 mod memcached;
 mod mongodb;
 mod mqtt;

@@ -2,8 +2,8 @@
 //! signatures first, the loosest last.
 
 use crate::{
-    Protocol, amqp, cql, diameter, dns, genai, graphql, grpc, http1, http2, icmp, kafka, ldap, memcached,
-    mongodb, mqtt, mysql, nats, postgresql, quic, radius, redis, tls, websocket,
+    Protocol, amqp, cql, diameter, dns, genai, graphql, grpc, http1, http2, icmp, kafka, ldap, mcp,
+    memcached, mongodb, mqtt, mysql, nats, postgresql, quic, radius, redis, tls, websocket,
 };
 
 /// The protocols. One word a protocol; `cargo xtask new-dissector NAME` adds it.
@@ -31,6 +31,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &dns::LLMNR,
     &websocket::PROTOCOL,
     &grpc::PROTOCOL,
+    &mcp::PROTOCOL,
     &genai::PROTOCOL,
     &graphql::PROTOCOL,
 ];
