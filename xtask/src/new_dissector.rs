@@ -19,7 +19,7 @@ pub(crate) fn new_dissector(name: &str) -> Result<()> {
     fs::write(folder.join("mod.rs"), template.replace("NAME", name))?;
     edit(&source.join("lib.rs"), "mod dns;\n", &format!("mod dns;\nmod {name};\n"))?;
     let table = source.join("table.rs");
-    edit(&table, "use crate::{Protocol, ", &format!("use crate::{{Protocol, {name}, "))?;
+    edit(&table, "Protocol, ", &format!("Protocol, {name}, "))?;
     edit(&table, "&dns::PROTOCOL", &format!("&dns::PROTOCOL, &{name}::PROTOCOL"))?;
     place::show_and_run(place::cargo().args(["fmt", "--package", "wirewise-dissect"]))?;
     println!(

@@ -40,3 +40,20 @@ pub static PROTOCOLS: &[&Protocol] = &[
 pub fn protocol(name: &str) -> Option<&'static Protocol> {
     PROTOCOLS.iter().find(|protocol| protocol.name == name).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_protocol_is_a_word_of_its_column_and_stands_once() {
+        for (place, protocol) in PROTOCOLS.iter().enumerate() {
+            assert!(wirewise_model::PROTOCOLS.contains(&protocol.name), "{} is no word", protocol.name);
+            assert!(PROTOCOLS[..place].iter().all(|other| other.name != protocol.name), "{}", protocol.name);
+        }
+        for word in wirewise_model::PROTOCOLS {
+            let is_transport = ["tcp", "udp", "sctp"].contains(word);
+            assert!(is_transport || protocol(word).is_some(), "nothing dissects {word}");
+        }
+    }
+}

@@ -6,7 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use wirewise_model::{Kind, Outcome, Stage, Vantage};
+use wirewise_model::{Kind, Outcome, PROTOCOLS, Stage, Vantage};
 
 /// Grows when the meaning of a stored column changes. New columns need no new version: old files read as null.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -402,50 +402,6 @@ static LOSSES: [ColumnInfo; 5] = [
 type Words = (Table, &'static str, Vec<&'static str>);
 
 static WORDS: LazyLock<Vec<Words>> = LazyLock::new(|| {
-    const PROTOCOLS: [&str; 42] = [
-        "amqp",
-        "cql",
-        "diameter",
-        "dns",
-        "ftp",
-        "genai",
-        "graphql",
-        "grpc",
-        "http1",
-        "http2",
-        "icmp",
-        "icmpv6",
-        "imap",
-        "kafka",
-        "ldap",
-        "mcp",
-        "mdns",
-        "memcached",
-        "mongodb",
-        "mqtt",
-        "mysql",
-        "nats",
-        "ntp",
-        "pop3",
-        "postgres",
-        "quic",
-        "radius",
-        "redis",
-        "rtp",
-        "sctp",
-        "sip",
-        "smb",
-        "smtp",
-        "snmp",
-        "ssh",
-        "stun",
-        "syslog",
-        "tcp",
-        "tds",
-        "tls",
-        "udp",
-        "websocket",
-    ];
     const TRANSPORTS: [&str; 5] = ["tcp", "udp", "sctp", "icmp", "icmpv6"];
     const NAME_SOURCES: [&str; 10] =
         ["address", "host", "process", "script", "dns", "unit", "container", "capture", "file", "kubernetes"];

@@ -2,36 +2,12 @@
 
 use std::fmt::Write;
 
-use wirewise_model::Outcome;
+use wirewise_model::{Outcome, PROTOCOLS};
 
 use crate::names::{Names, did_you_mean};
 use crate::reader::Reader;
 use crate::sql;
 use crate::tool::ToolError;
-
-/// Words of the `protocol` column that INTERFACE names, and `http` for both of its versions.
-const PROTOCOLS: &[&str] = &[
-    "http",
-    "http1",
-    "http2",
-    "grpc",
-    "graphql",
-    "websocket",
-    "kafka",
-    "amqp",
-    "redis",
-    "ldap",
-    "radius",
-    "diameter",
-    "dns",
-    "mdns",
-    "icmp",
-    "icmpv6",
-    "sctp",
-    "tls",
-    "tcp",
-    "udp",
-];
 
 /// Which calls; everything that is `None` lets all through.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -138,10 +114,10 @@ pub(crate) fn known_word(column: &str, word: &str, known: &[&str]) -> Result<(),
 
 pub(crate) fn protocol_is(protocol: &str) -> Result<String, ToolError> {
     let protocol = protocol.trim().to_lowercase();
-    known_word("protocol", &protocol, PROTOCOLS)?;
     if protocol == "http" {
         return Ok("protocol IN ('http1', 'http2')".to_owned());
     }
+    known_word("protocol", &protocol, PROTOCOLS)?;
     Ok(format!("protocol = {}", sql::text(&protocol)))
 }
 

@@ -1,6 +1,7 @@
 //! What a question holds besides its cues: statistics, statuses, limits, thresholds, protocols, dimensions, ids.
 //! Names are read in [`super::names`], times in [`super::when`].
 
+use wirewise_model::PROTOCOLS;
 use wirewise_tools::parse_duration;
 
 use super::when::{self, When};
@@ -146,28 +147,8 @@ const STATUSES: &[(&str, &str)] = &[
 
 const OPERATIONS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options", "trace", "connect"];
 
-/// Protocols that a word may mean. `http` is a filler: nearly all is, and it narrows only in its own words.
-const PROTOCOLS: &[&str] = &[
-    "http1",
-    "http2",
-    "grpc",
-    "graphql",
-    "websocket",
-    "kafka",
-    "amqp",
-    "redis",
-    "ldap",
-    "radius",
-    "diameter",
-    "sctp",
-    "mdns",
-    "postgres",
-    "mysql",
-    "mongodb",
-    "mqtt",
-    "nats",
-    "quic",
-];
+/// Protocols whose names mean something else more often: questions about them have words of their own.
+const SAID_OTHERWISE: &[&str] = &["dns", "icmp", "tls", "tcp", "udp"];
 
 const NUMBERS: &[(&str, usize)] = &[
     ("one", 1),
@@ -196,7 +177,8 @@ pub(crate) fn take(words: &mut [Word]) -> Slots {
     take_dimension(words, &mut slots);
     take_versions(words, &mut slots);
     for word in words.iter_mut().filter(|word| word.is_free()) {
-        if PROTOCOLS.contains(&word.text.as_str()) && slots.protocol.is_none() {
+        let text = word.text.as_str();
+        if PROTOCOLS.contains(&text) && !SAID_OTHERWISE.contains(&text) && slots.protocol.is_none() {
             // Its role stays free: it may name a service too.
             slots.protocol = Some(word.text.clone());
         }

@@ -32,7 +32,7 @@ pub(super) struct Cycle {
 
 /// A call of which nothing is known but who asks.
 pub(super) fn begin(client: Side) -> Turn<Cycle> {
-    let mut exchange = Exchange::new("postgresql", client);
+    let mut exchange = Exchange::new("postgres", client);
     exchange.attribute("db.system.name", "postgresql");
     Turn::new(exchange, Cycle::default())
 }

@@ -36,7 +36,7 @@ use crate::{Protocol, StreamEntry};
 
 /// The table's entry.
 pub(crate) static PROTOCOL: Protocol = Protocol {
-    name: "postgresql",
+    name: "postgres",
     title: "PostgreSQL",
     reference: "PostgreSQL documentation, chapter 55 (Frontend/Backend Protocol 3.0)",
     ports: &[5432, 6432, 26257],

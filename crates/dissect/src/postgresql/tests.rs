@@ -485,7 +485,7 @@ fn other_protocols_are_not_claimed() {
     ] {
         for stage in [stage(), stage().mid_stream()] {
             let exchanges = stage.play(&[c(bytes)]);
-            assert!(exchanges.iter().all(|exchange| exchange.protocol != "postgresql"), "{bytes:?}");
+            assert!(exchanges.iter().all(|exchange| exchange.protocol != "postgres"), "{bytes:?}");
         }
     }
 }

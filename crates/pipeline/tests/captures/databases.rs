@@ -8,7 +8,7 @@ use crate::corpus::{Heard, corpus};
 use crate::kafka::made_up;
 
 /// What is compared here.
-pub(crate) const PROTOCOLS: &[&str] = &["postgresql", "mysql", "mongodb", "cql"];
+pub(crate) const PROTOCOLS: &[&str] = &["postgres", "mysql", "mongodb", "cql"];
 
 /// Calls that are there, and that tshark 4.0 does not know.
 const UNKNOWN_TO_TSHARK: &[(&str, &str)] = &[
@@ -26,8 +26,8 @@ pub(crate) fn compare(heard: &Heard, line: &Value) -> Option<(&'static str, Resu
         return None;
     }
     match (word(line, "k"), word(line, "proto")) {
-        ("call", "postgres") => postgresql(heard, line).map(|verdict| ("postgresql", verdict)),
-        ("msg", "postgres") => Some(("postgresql", message(heard, line, "postgresql"))),
+        ("call", "postgres") => postgresql(heard, line).map(|verdict| ("postgres", verdict)),
+        ("msg", "postgres") => Some(("postgres", message(heard, line, "postgres"))),
         // Not a command: bytes of a password.
         ("call", "mysql") if word(&line["req"], "command").parse().is_ok_and(|code: u8| code > 32) => None,
         ("call", "mysql") => Some(("mysql", mysql(heard, line))),
@@ -94,7 +94,7 @@ fn postgresql(heard: &Heard, line: &Value) -> Option<Result<(), String>> {
     }
     // Of a mutated capture: its last packet is not in the file.
     let cut = line["resp"].get("last_frame").is_some_and(Value::is_null);
-    let candidates = find(heard, &line, "postgresql");
+    let candidates = find(heard, &line, "postgres");
     Some(best(&candidates, |call| {
         let exchange = &call.exchange;
         let paired = line["paired"] == true;

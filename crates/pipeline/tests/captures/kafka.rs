@@ -55,11 +55,9 @@ pub(crate) fn agrees(call: &Call, line: &Value) -> Result<(), String> {
 
 /// Our calls of `protocol` of which no line of the truth cites a packet.
 pub(crate) fn made_up(heard: &Heard, truth: &[Value], protocol: &str) -> Vec<String> {
-    // tshark's word.
-    let theirs = if protocol == "postgresql" { "postgres" } else { protocol };
     let frames: Vec<u64> = truth
         .iter()
-        .filter(|line| line["proto"] == theirs)
+        .filter(|line| line["proto"] == protocol)
         .flat_map(|line| {
             let asked = &line["req"];
             [&asked["frame"], &asked["sync_frame"], &line["resp"]["frame"], &line["frame"]]
