@@ -1,4 +1,4 @@
-//! `cargo xtask new-dissector NAME`: a protocol is one folder and one word in the table.
+//! `cargo xtask new-dissector NAME`: a protocol is one folder, one word in the table and one in the vocabulary.
 
 use std::fs;
 
@@ -21,12 +21,26 @@ pub(crate) fn new_dissector(name: &str) -> Result<()> {
     let table = source.join("table.rs");
     edit(&table, "Protocol, ", &format!("Protocol, {name}, "))?;
     edit(&table, "&dns::PROTOCOL", &format!("&dns::PROTOCOL, &{name}::PROTOCOL"))?;
+    add_word(name)?;
     place::show_and_run(place::cargo().args(["fmt", "--package", "wirewise-dissect"]))?;
     println!(
         "Made {}. Put it in its place in PROTOCOLS: probe order is the table's order.",
         folder.display()
     );
     Ok(())
+}
+
+/// Adds the word to the vocabulary, in its place of the alphabet.
+fn add_word(name: &str) -> Result<()> {
+    let path = place::root().join("crates/model/src/protocol.rs");
+    let text = fs::read_to_string(&path)?;
+    let word = format!("    \"{name}\",");
+    let after = text
+        .lines()
+        .find(|line| line.starts_with("    \"") && *line > word.as_str())
+        .or_else(|| text.lines().find(|line| *line == "];"))
+        .with_context(|| format!("{} holds no list", path.display()))?;
+    edit(&path, &format!("{after}\n"), &format!("{word}\n{after}\n"))
 }
 
 fn edit(path: &std::path::Path, what: &str, with: &str) -> Result<()> {
