@@ -52,7 +52,7 @@ mod tests {
             assert!(PROTOCOLS[..place].iter().all(|other| other.name != protocol.name), "{}", protocol.name);
         }
         for word in wirewise_model::PROTOCOLS {
-            let is_transport = ["tcp", "udp", "sctp"].contains(word);
+            let is_transport = ["tcp", "udp", "sctp", "icmpv6"].contains(word);
             assert!(is_transport || protocol(word).is_some(), "nothing dissects {word}");
         }
     }

@@ -13,6 +13,7 @@ pub const PROTOCOLS: &[&str] = &[
     "http1",
     "http2",
     "icmp",
+    "icmpv6",
     "kafka",
     "ldap",
     "llmnr",
