@@ -1,7 +1,9 @@
 //! A resolver that asks the shop's own server, so that the machine's configuration stays out of it.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -17,18 +19,34 @@ const INTERNET: u16 = 1;
 pub(super) struct ShopDns {
     server: SocketAddr,
     ids: AtomicU16,
+    /// How often each name was asked for.
+    asked: Mutex<HashMap<String, usize>>,
 }
 
 impl ShopDns {
     pub(super) fn new(server: &str) -> Self {
         let ip: Ipv4Addr = server.parse().expect("the shop's server is an address");
-        Self { server: SocketAddr::new(ip.into(), 53), ids: AtomicU16::new(std::process::id() as u16) }
+        Self {
+            server: SocketAddr::new(ip.into(), 53),
+            ids: AtomicU16::new(std::process::id() as u16),
+            asked: Mutex::default(),
+        }
+    }
+
+    /// How often the name was asked for before.
+    fn turn(&self, name: &str) -> usize {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = asked.entry(name.to_owned()).or_default();
+        *asked += 1;
+        *asked - 1
     }
 }
 
 impl Resolve for ShopDns {
     fn resolve(&self, name: Name) -> Resolving {
         let (server, id) = (self.server, self.ids.fetch_add(1, Ordering::Relaxed));
+        // A count of the name's own: an order asks for two names, and would meet one version for ever.
+        let turn = self.turn(name.as_str());
         Box::pin(async move {
             let addresses = tokio::time::timeout(WAIT, ask(server, id, name.as_str()))
                 .await
@@ -39,7 +57,7 @@ impl Resolve for ShopDns {
             // One after the other, whatever order the server gives them in.
             let mut addresses = addresses;
             addresses.sort_unstable();
-            let turn = usize::from(id) % addresses.len();
+            let turn = turn % addresses.len();
             addresses.rotate_left(turn);
             Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip.into(), 0))) as Addrs)
         })
