@@ -153,18 +153,20 @@ pub(crate) fn classify(name: &str) -> Option<Kind> {
     }
     let folded = Folded::new(name);
     let compact = folded.compact();
-    if compact.len() < 2 || compact.contains("tokeniz") || compact.contains("secretar") {
+    if compact.len() < 2 {
         return None;
     }
     let found = folded.secret();
     if found.is_some() && ABOUT.iter().any(|end| compact.ends_with(end)) {
         return None;
     }
-    match found {
+    let kind = match found {
         // `x-auth-request-email`: a person's name that passed through authentication.
         None | Some(Kind::Credential) if is_person(compact) => Some(Kind::User),
         found => found,
-    }
+    };
+    // Nearly all names are nothing, and need not be searched for what they are not.
+    kind.filter(|_| !compact.contains("tokeniz") && !compact.contains("secretar"))
 }
 
 /// The same in a query string, where `code`, `key` and `ticket` are credentials too.
@@ -297,25 +299,24 @@ impl Folded {
 
     fn secret(&self) -> Option<Kind> {
         let compact = self.compact();
-        if may_hold_stem(compact.as_bytes())
-            && let Some((_, kind)) = STEMS.iter().find(|(stem, _)| compact.contains(stem))
-        {
-            return Some(*kind);
+        if let Some(kind) = stem(compact.as_bytes()) {
+            return Some(kind);
         }
         let starts = &self.starts[..self.words];
         starts.iter().enumerate().find_map(|(index, &start)| {
             let end = starts.get(index + 1).map_or(compact.len(), |&next| usize::from(next));
             let word = compact.get(usize::from(start)..end)?;
             // The shortest has two letters, the longest five.
+            let is_word = |known: &str| known.as_bytes()[0] == word.as_bytes()[0] && known == word;
             let known =
-                (2..=5).contains(&word.len()).then(|| WORDS.iter().find(|(known, _)| *known == word))?;
+                (2..=5).contains(&word.len()).then(|| WORDS.iter().find(|(known, _)| is_word(known)))?;
             known.map(|(_, kind)| *kind)
         })
     }
 }
 
-/// Whether any pair of letters in a name begins a stem: most names have none and need no search.
-fn may_hold_stem(compact: &[u8]) -> bool {
+/// What the first of the stems means that a name holds. Few pairs of letters begin one: elsewhere nothing is compared.
+fn stem(compact: &[u8]) -> Option<Kind> {
     const PAIRS: [bool; 1024] = {
         let mut pairs = [false; 1024];
         let mut index = 0;
@@ -326,7 +327,15 @@ fn may_hold_stem(compact: &[u8]) -> bool {
         }
         pairs
     };
-    compact.windows(2).any(|pair| PAIRS[usize::from(pair[0] & 31) << 5 | usize::from(pair[1] & 31)])
+    let mut first = STEMS.len();
+    for (at, pair) in compact.windows(2).enumerate() {
+        if PAIRS[usize::from(pair[0] & 31) << 5 | usize::from(pair[1] & 31)] {
+            let is_here =
+                |stem: &str| stem.as_bytes()[0] == pair[0] && compact[at..].starts_with(stem.as_bytes());
+            first = STEMS[..first].iter().position(|(stem, _)| is_here(stem)).unwrap_or(first);
+        }
+    }
+    STEMS.get(first).map(|(_, kind)| *kind)
 }
 
 #[cfg(test)]
