@@ -21,6 +21,8 @@ use crate::rows::Columns;
 use crate::tables::Table;
 
 const MAGIC: &[u8; 8] = b"WWLOG\x00\x00\x02";
+/// What its last byte may be in a log that an older or a newer version wrote.
+const FORMS: std::ops::RangeInclusive<u8> = 1..=15;
 /// Bytes of one record; a longer one is not written, and one that claims to be is not read.
 const MOST: usize = 1 << 30;
 /// Length, sum, and how much of the log was synced before this record was written.
@@ -156,8 +158,8 @@ pub(crate) fn replay(path: &Path, mut on: impl FnMut(Header, Columns)) -> Result
     let mut magic = [0; MAGIC.len()];
     if file.read_exact(&mut magic).is_err() || magic != *MAGIC {
         find_loss(path, 0)?;
-        // Zeros are what a power cut leaves of bytes that never came to the disk.
-        if magic[..7] == MAGIC[..7] && magic[7] != 0 {
+        // Forms are counted from 1. Zeros, or anything, are what a power cut leaves of bytes that never came to the disk.
+        if magic[..7] == MAGIC[..7] && FORMS.contains(&magic[7]) {
             return Err(StoreError::Unreadable {
                 path: path.to_owned(),
                 why: "it has an unknown form".into(),

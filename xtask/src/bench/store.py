@@ -33,7 +33,7 @@ def plain(value):
 def alike(ours, theirs):
     if isinstance(ours, float) or isinstance(theirs, float):
         # DataFusion weighs the two neighbours of a percentile in steps of a millionth.
-        return ours is not None and theirs is not None and math.isclose(ours, theirs, rel_tol=1e-5)
+        return ours is not None and theirs is not None and math.isclose(ours, theirs, rel_tol=1e-6)
     return ours == theirs
 
 

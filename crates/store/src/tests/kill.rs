@@ -334,10 +334,6 @@ async fn a_log_that_is_cut_anywhere_gives_the_records_before() {
         for garbage in [0, 3, 5_000] {
             let mut bytes = whole[..cut].to_vec();
             bytes.extend((0..garbage).map(|_| random.below(256) as u8));
-            if cut == 7 && garbage > 0 {
-                // Another number of the form is refused, and never a torn end.
-                bytes[7] = 0;
-            }
             std::fs::write(&path, &bytes).unwrap();
             let expect = ends.iter().filter(|&&end| end <= cut).count();
             let store = Store::open_existing(dir.path(), quiet()).await.unwrap();
@@ -390,6 +386,24 @@ async fn a_log_that_is_damaged_within_is_named() {
     let store = open(dir.path()).await;
     assert_eq!(n_whole(&store, 4).await, 4);
     assert_eq!(rows_of(&store, "live", "SELECT count(*) FROM calls").await, [[json!(4 * ROWS)]]);
+}
+
+#[tokio::test]
+async fn a_log_of_another_form_is_refused_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    store.append(numbered(0)).await.unwrap();
+    drop(store);
+    let (path, mut bytes) = log_of(dir.path());
+    for form in [1, 3] {
+        bytes.truncate(8);
+        bytes[7] = form;
+        bytes.extend_from_slice(b"records that this version cannot read");
+        std::fs::write(&path, &bytes).unwrap();
+        let error = Store::open(dir.path(), quiet()).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Unreadable { path: named, .. } if *named == path), "{error:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
 }
 
 #[tokio::test]
