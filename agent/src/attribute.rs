@@ -99,7 +99,7 @@ impl Attributor {
         self.names.learn_dns(name, &addresses, exchange.observed_until(), ttl);
     }
 
-    pub(crate) fn record(&self, call: Call) -> Record {
+    pub(crate) fn record(&mut self, call: Call) -> Record {
         let exchange = &call.exchange;
         let (at, host, transport) = (exchange.started(), exchange.host.as_deref(), call.transport);
         let (client, server) = (call.client, call.server);

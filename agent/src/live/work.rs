@@ -191,7 +191,7 @@ impl Worker {
 
     fn overlay(&mut self) {
         let underway = self.pipeline.open(now(), OPEN_AFTER, MAX_OPEN);
-        let attributor = &self.setup.attributor;
+        let attributor = &mut self.setup.attributor;
         let open = Open {
             calls: underway.calls.into_iter().map(|call| attributor.record(call)).collect(),
             flows: underway.flows.into_iter().map(|flow| attributor.flow(flow)).collect(),

@@ -168,7 +168,7 @@ fn main() {
             truncated: false,
         });
     }
-    let r = Redactor::new(&Key::from_bytes([9; 32]), &Limits::default(), policy);
+    let mut r = Redactor::new(&Key::from_bytes([9; 32]), &Limits::default(), policy);
     for (name, what) in [("plain", plain), ("bearer", bearer), ("json", json)] {
         let n = 200_000;
         let mut best = (f64::MAX, f64::MAX);

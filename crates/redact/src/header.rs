@@ -1,6 +1,7 @@
 //! Header fields: which hide all of their value, which hold URLs, cookies or credentials with a grammar of
 //! their own (RFC 9110, 6265, 7617, 6750), and which are looked at only for what their values look like.
 
+use crate::clean::Search;
 use crate::detect::{self, Random};
 use crate::kind::Kind;
 use crate::scrub::{Place, Scrub, says_nothing};
@@ -119,8 +120,13 @@ fn policy(name: &str) -> Policy {
 
 /// Scrubs one header field in place.
 pub(crate) fn scrub(name: &mut String, value: &mut String, side: &'static str, state: &mut Scrub<'_>) {
+    if state.clean.knows(Search::Header, name, value) {
+        return;
+    }
     let place = Place::new(side, "header").at(name.as_str());
-    let scrubbed = match policy(name) {
+    let policy = policy(name);
+    let is_text = matches!(policy, Policy::Text | Policy::Ids);
+    let scrubbed = match policy {
         Policy::Text => state.text(value, Random::Hide, place),
         Policy::Ids => state.text(value, Random::Keep, place),
         Policy::Url => url::scrub(value, place, state),
@@ -129,6 +135,7 @@ pub(crate) fn scrub(name: &mut String, value: &mut String, side: &'static str, s
         Policy::SetCookie => Some(set_cookie(value, place, state)),
         Policy::Hidden(kind) => hidden(kind, name, value, place, state),
     };
+    let mut changed = scrubbed.is_some();
     if let Some(scrubbed) = scrubbed {
         *value = scrubbed;
     }
@@ -137,6 +144,10 @@ pub(crate) fn scrub(name: &mut String, value: &mut String, side: &'static str, s
         && let Some(scrubbed) = state.text(name, Random::Hide, Place::new(side, "header"))
     {
         *name = scrubbed;
+        changed = true;
+    }
+    if is_text && !changed {
+        state.clean.learn(Search::Header, name, value);
     }
 }
 

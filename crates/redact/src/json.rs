@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::clean::Search;
 use crate::detect::{self, Random};
 use crate::kind::Kind;
 use crate::names;
@@ -157,14 +158,9 @@ impl<'t> Json<'t, '_, '_> {
         loop {
             self.blanks()?;
             let (raw, key) = self.read_string()?;
-            // A key may itself be the secret: maps by token or by card.
-            match self.scrub.text(&key, Random::Hide, self.place) {
-                Some(scrubbed) => self.write_string(&scrubbed),
-                None => self.out.push_str(raw),
-            }
+            let kind = self.key(raw, &key).or(inherited);
             self.blanks()?;
             self.copy(b':')?;
-            let kind = names::classify(&key).or(inherited);
             let start = self.out.len();
             let result = self.value(kind, &key);
             siblings.saw(&key, start..self.out.len(), &result);
@@ -176,6 +172,26 @@ impl<'t> Json<'t, '_, '_> {
                 _ => return Err(Stop::Bad),
             }
         }
+    }
+
+    /// Writes a key, and says what a value under it is.
+    fn key(&mut self, raw: &str, key: &str) -> Option<Kind> {
+        if self.scrub.clean.knows(Search::Key, key, "") {
+            self.out.push_str(raw);
+            return None;
+        }
+        let kind = names::classify(key);
+        // A key may itself be the secret: maps by token or by card.
+        match self.scrub.text(key, Random::Hide, self.place) {
+            Some(scrubbed) => self.write_string(&scrubbed),
+            None => {
+                self.out.push_str(raw);
+                if kind.is_none() {
+                    self.scrub.clean.learn(Search::Key, key, "");
+                }
+            }
+        }
+        kind
     }
 
     /// Hides members whose siblings say what they are; where the siblings were cut off, to be safe.
@@ -223,10 +239,15 @@ impl<'t> Json<'t, '_, '_> {
 
     fn string(&mut self, kind: Option<Kind>, name: &str) -> Result<Seen, Stop> {
         let (raw, value) = self.read_string()?;
+        if kind.is_none() && self.scrub.clean.knows(Search::Member, &value, "") {
+            self.out.push_str(raw);
+            return Ok(Seen::Other);
+        }
         let place = if name.is_empty() { self.place } else { self.place.at(name) };
         let whole = kind.filter(|kind| !says_nothing(*kind, &value));
-        match self.scrub.named(whole, &value, place) {
-            Some(scrubbed) => self.write_string(&scrubbed),
+        let scrubbed = self.scrub.named(whole, &value, place);
+        match &scrubbed {
+            Some(scrubbed) => self.write_string(scrubbed),
             None => self.out.push_str(raw),
         }
         let seen = match value.as_ref() {
@@ -238,6 +259,9 @@ impl<'t> Json<'t, '_, '_> {
             },
             _ => Seen::Other,
         };
+        if kind.is_none() && scrubbed.is_none() && matches!(seen, Seen::Other) {
+            self.scrub.clean.learn(Search::Member, &value, "");
+        }
         Ok(seen)
     }
 
@@ -428,6 +452,7 @@ fn hex4(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use crate::clean::Clean;
     use wirewise_model::Limits;
 
     use super::*;
@@ -436,7 +461,12 @@ mod tests {
     fn run(text: &str, end: End) -> Option<Scrubbed> {
         let pseudonyms = Pseudonyms::new(&Key::from_bytes([1; 32]));
         let limits = Limits::default();
-        scrub(text, end, Place::new("request.", "body"), &mut Scrub::new(&pseudonyms, &limits))
+        scrub(
+            text,
+            end,
+            Place::new("request.", "body"),
+            &mut Scrub::new(&pseudonyms, &limits, &mut Clean::new()),
+        )
     }
 
     fn check(text: &str, expect: &str) {

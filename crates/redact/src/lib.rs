@@ -13,6 +13,7 @@
 
 mod batch;
 mod body;
+mod clean;
 mod detect;
 mod header;
 mod json;

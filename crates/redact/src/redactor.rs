@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use wirewise_model::{Attribute, Body, Limits, Message, NameSource, Redaction, Value, Workload};
 
+use crate::clean::Clean;
 use crate::detect::Random;
 use crate::kind::{Key, Pseudonyms};
 use crate::record::{Attributed, Payload, Record, RecordFields};
@@ -20,25 +21,26 @@ pub type Policies = fn(protocol: &str) -> Option<Redaction>;
 /// An operation or status longer than this is no word of a protocol.
 const LONGEST_WORD: usize = 64;
 
-/// Hides secrets. Pure: equal calls give equal records.
+/// Hides secrets. Equal calls give equal records, whatever it redacted before.
 #[derive(Clone, Debug)]
 pub struct Redactor {
     pseudonyms: Pseudonyms,
     limits: Limits,
     policies: Policies,
+    clean: Clean,
 }
 
 impl Redactor {
     /// Of a key, which makes pseudonyms join, of limits, of which it takes `body_kept`, and of the protocols' policies.
     pub fn new(key: &Key, limits: &Limits, policies: Policies) -> Self {
-        Self { pseudonyms: Pseudonyms::new(key), limits: limits.clone(), policies }
+        Self { pseudonyms: Pseudonyms::new(key), limits: limits.clone(), policies, clean: Clean::new() }
     }
 
     /// Scrubs a call: the only way to a [`Record`] but for reading one back.
-    pub fn redact(&self, attributed: Attributed) -> Record {
+    pub fn redact(&mut self, attributed: Attributed) -> Record {
         let Attributed { call, mut peers, heard } = attributed;
         let mut exchange = call.exchange;
-        let mut scrub = Scrub::new(&self.pseudonyms, &self.limits);
+        let mut scrub = Scrub::new(&self.pseudonyms, &self.limits, &mut self.clean);
         let policy = (self.policies)(&exchange.protocol);
 
         let (started, observed_until) = (exchange.started(), exchange.observed_until());
@@ -212,7 +214,7 @@ impl Scrub<'_> {
         let kind = match attribute.name.starts_with("tls.") || attribute.name.starts_with("dns.") {
             // `tls.resumed_session` and the like are the protocol's words.
             true => None,
-            false => crate::names::classify(&attribute.name),
+            false => self.classify(&attribute.name),
         };
         let scrubbed = match kind {
             Some(_) => self.named(kind, value, place),

@@ -2,6 +2,7 @@
 
 use wirewise_model::Limits;
 
+use crate::clean::{Clean, Search};
 use crate::detect::{self, Random, Span};
 use crate::kind::{Kind, Pseudonyms};
 use crate::{json, names, text, url};
@@ -36,6 +37,7 @@ impl<'a> Place<'a> {
 pub(crate) struct Scrub<'a> {
     pub(crate) pseudonyms: &'a Pseudonyms,
     pub(crate) limits: &'a Limits,
+    pub(crate) clean: &'a mut Clean,
     /// `kind@place`, each once.
     pub(crate) redactions: Vec<String>,
     /// How the call's user is known best so far: lower ranks are better.
@@ -45,8 +47,8 @@ pub(crate) struct Scrub<'a> {
 }
 
 impl<'a> Scrub<'a> {
-    pub(crate) fn new(pseudonyms: &'a Pseudonyms, limits: &'a Limits) -> Self {
-        Self { pseudonyms, limits, redactions: Vec::new(), principal: None, depth: DEEPEST }
+    pub(crate) fn new(pseudonyms: &'a Pseudonyms, limits: &'a Limits, clean: &'a mut Clean) -> Self {
+        Self { pseudonyms, limits, clean, redactions: Vec::new(), principal: None, depth: DEEPEST }
     }
 
     /// Hides a whole value.
@@ -102,11 +104,31 @@ impl<'a> Scrub<'a> {
         if spans.is_empty() { raw } else { Some(self.replace(&decoded, &spans, place)) }
     }
 
-    /// Scrubs in place.
+    /// Scrubs in place what often repeats.
     pub(crate) fn mend(&mut self, text: &mut String, random: Random, place: Place<'_>) {
-        if let Some(scrubbed) = self.text(text, random, place) {
-            *text = scrubbed;
+        let search = match random {
+            Random::Hide => Search::Hide,
+            Random::Keep => Search::Keep,
+        };
+        if self.clean.knows(search, text, "") {
+            return;
         }
+        match self.text(text, random, place) {
+            Some(scrubbed) => *text = scrubbed,
+            None => self.clean.learn(search, text, ""),
+        }
+    }
+
+    /// What a value under this name is.
+    pub(crate) fn classify(&mut self, name: &str) -> Option<Kind> {
+        if self.clean.knows(Search::Name, name, "") {
+            return None;
+        }
+        let kind = names::classify(name);
+        if kind.is_none() {
+            self.clean.learn(Search::Name, name, "");
+        }
+        kind
     }
 
     fn replace(&mut self, text: &str, spans: &[Span], place: Place<'_>) -> String {

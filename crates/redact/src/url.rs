@@ -108,18 +108,21 @@ fn announced_segment(base: &str) -> Option<(std::ops::Range<usize>, Kind)> {
 
 /// `name=value` pairs between `&`: queries, fragments of OAuth, forms. `None` where nothing had to be hidden.
 pub(crate) fn pairs(query: &str, place: Place<'_>, scrub: &mut Scrub<'_>) -> Option<String> {
-    let mut changed = false;
-    let scrubbed: Vec<Cow<'_, str>> = query
-        .split('&')
-        .map(|pair| match one(pair, place, scrub) {
-            Some(scrubbed) => {
-                changed = true;
-                Cow::Owned(scrubbed)
+    let mut out: Option<String> = None;
+    let mut at = 0;
+    for pair in query.split('&') {
+        let scrubbed = one(pair, place, scrub);
+        match (&mut out, scrubbed) {
+            (None, None) => {}
+            (None, Some(scrubbed)) => out = Some([&query[..at], &scrubbed].concat()),
+            (Some(out), scrubbed) => {
+                out.push('&');
+                out.push_str(scrubbed.as_deref().unwrap_or(pair));
             }
-            None => Cow::Borrowed(pair),
-        })
-        .collect();
-    changed.then(|| scrubbed.join("&"))
+        }
+        at += pair.len() + 1;
+    }
+    out
 }
 
 fn one(pair: &str, place: Place<'_>, scrub: &mut Scrub<'_>) -> Option<String> {
@@ -161,12 +164,14 @@ mod tests {
     use wirewise_model::Limits;
 
     use super::*;
+    use crate::clean::Clean;
     use crate::kind::{Key, Pseudonyms};
 
     fn check(url: &str, expect: Option<&str>) {
         let pseudonyms = Pseudonyms::new(&Key::from_bytes([1; 32]));
         let limits = Limits::default();
-        let mut state = Scrub::new(&pseudonyms, &limits);
+        let mut clean = Clean::new();
+        let mut state = Scrub::new(&pseudonyms, &limits, &mut clean);
         assert_eq!(scrub(url, Place::new("request.", "target"), &mut state).as_deref(), expect, "{url}");
     }
 

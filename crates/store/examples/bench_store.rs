@@ -19,6 +19,10 @@ use wirewise_model::{
 use wirewise_redact::{Batch, CaptureInfo, Heard, Payload, Record, RecordFields};
 use wirewise_store::{Scope, Store, StoreOptions};
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Outcomes<T> = Result<T, Box<dyn std::error::Error>>;
 
 const DATASET: &str = "bench";

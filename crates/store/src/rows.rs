@@ -18,9 +18,10 @@ use crate::tables::{Table, Type, UTC};
 /// The rows of a batch, by table; tables without rows are absent.
 pub(crate) type Columns = Vec<(Table, RecordBatch)>;
 
-/// Everything that a batch holds, as columns.
-pub(crate) fn of_batch(batch: &Batch) -> Result<Columns, StoreError> {
-    let mut columns = of_rows(&batch.dataset, &batch.calls, &batch.flows)?;
+/// Everything that a batch holds, as columns. Batches of one source are alike: `sizes` tells how large the columns of
+/// the last one were, and learns from this one.
+pub(crate) fn of_batch(batch: &Batch, sizes: &mut Sizes) -> Result<Columns, StoreError> {
+    let mut columns = of_rows(&batch.dataset, &batch.calls, &batch.flows, sizes)?;
     if !batch.losses.is_empty() {
         columns.push((Table::Losses, losses(&batch.losses)?));
     }
@@ -29,19 +30,26 @@ pub(crate) fn of_batch(batch: &Batch) -> Result<Columns, StoreError> {
 
 /// What is under way, as columns.
 pub(crate) fn of_open(dataset: &str, open: &Open) -> Result<Columns, StoreError> {
-    of_rows(dataset, &open.calls, &open.flows)
+    of_rows(dataset, &open.calls, &open.flows, &mut Sizes::default())
 }
 
-fn of_rows(dataset: &str, calls: &[Record], flows: &[FlowRecord]) -> Result<Columns, StoreError> {
+fn of_rows(
+    dataset: &str,
+    calls: &[Record],
+    flows: &[FlowRecord],
+    sizes: &mut Sizes,
+) -> Result<Columns, StoreError> {
     let mut columns = Columns::new();
     if !calls.is_empty() {
-        let mut rows = Rows::new(Table::Calls, calls.len());
-        let mut payloads = Rows::new(Table::Payloads, calls.len() * 2);
+        let mut rows = Rows::new(Table::Calls, calls.len(), &sizes.calls);
+        let mut payloads = Rows::new(Table::Payloads, calls.len() * 2, &sizes.payloads);
         for record in calls {
             let id = Text::of(record.id);
             call_row(&mut rows, dataset, &id, record);
             payload_rows(&mut payloads, &id, record);
         }
+        sizes.calls = rows.sizes();
+        sizes.payloads = payloads.sizes();
         columns.push((Table::Calls, rows.finish()?));
         let payloads = payloads.finish()?;
         if payloads.num_rows() > 0 {
@@ -115,7 +123,7 @@ fn payload_rows(rows: &mut Rows, id: &Text, record: &RecordFields) {
 }
 
 fn flows_columns(dataset: &str, flows: &[FlowRecord]) -> Result<RecordBatch, StoreError> {
-    let mut rows = Rows::new(Table::Flows, flows.len());
+    let mut rows = Rows::new(Table::Flows, flows.len(), &[]);
     for flow in flows {
         flow_row(&mut rows, dataset, flow);
     }
@@ -168,7 +176,7 @@ fn flow_row(rows: &mut Rows, dataset: &str, flow: &FlowRecord) {
 }
 
 fn losses(losses: &[Loss]) -> Result<RecordBatch, StoreError> {
-    let mut rows = Rows::new(Table::Losses, losses.len());
+    let mut rows = Rows::new(Table::Losses, losses.len(), &[]);
     for loss in losses {
         rows.time(Some(loss.at));
         rows.maybe(loss.node.as_deref());
@@ -281,6 +289,35 @@ enum Cells {
     Map(MapBuilder<StringBuilder, StringBuilder>),
 }
 
+/// How large the columns of the last batch were, so that those of the next are made so large at once: a column that
+/// grows is copied, and each time into memory that the kernel must clear.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sizes {
+    calls: Vec<Size>,
+    payloads: Vec<Size>,
+}
+
+/// Of one column, for each row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    /// Bytes of its texts; of a map, of its keys.
+    text: f32,
+    /// Bytes of a map's values.
+    values: f32,
+    /// Elements of its lists, entries of its maps.
+    items: f32,
+}
+
+impl Size {
+    /// What is guessed where nothing is known.
+    const GUESS: Self = Self { text: 12.0, values: 0.0, items: 0.0 };
+
+    fn of(rows: usize, text: usize, values: usize, items: usize) -> Self {
+        let each = |sum: usize| sum as f32 / rows.max(1) as f32;
+        Self { text: each(text), values: each(values), items: each(items) }
+    }
+}
+
 /// Columns that are filled cell by cell, in the order of the table's stored schema.
 struct Rows {
     table: Table,
@@ -289,31 +326,68 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(table: Table, rows: usize) -> Self {
-        const TEXT: usize = 12;
+    fn new(table: Table, rows: usize, sizes: &[Size]) -> Self {
+        // Some room to spare: one byte too many would copy the column.
+        let room = |each: f32| (each * 1.05 * rows as f32) as usize + 64;
         let columns = table
             .stored_columns()
-            .map(|column| match column.kind {
-                Type::Text => Cells::Text(StringBuilder::with_capacity(rows, rows * TEXT)),
-                Type::Int => Cells::Int(Int64Builder::with_capacity(rows)),
-                Type::Float => Cells::Float(Float64Builder::with_capacity(rows)),
-                Type::Bool => Cells::Bool(BooleanBuilder::with_capacity(rows)),
-                Type::Time => Cells::Time(TimestampNanosecondBuilder::with_capacity(rows).with_timezone(UTC)),
-                Type::Texts => Cells::Texts(ListBuilder::with_capacity(StringBuilder::new(), rows)),
-                Type::Ints => Cells::Ints(ListBuilder::with_capacity(Int64Builder::new(), rows)),
-                Type::Map => {
-                    let names =
-                        MapFieldNames { entry: "entries".into(), key: "key".into(), value: "value".into() };
-                    Cells::Map(MapBuilder::with_capacity(
-                        Some(names),
-                        StringBuilder::new(),
-                        StringBuilder::new(),
-                        rows,
-                    ))
+            .enumerate()
+            .map(|(index, column)| {
+                let size = sizes.get(index).copied().unwrap_or(Size::GUESS);
+                let items = room(size.items);
+                match column.kind {
+                    Type::Text => Cells::Text(StringBuilder::with_capacity(rows, room(size.text))),
+                    Type::Int => Cells::Int(Int64Builder::with_capacity(rows)),
+                    Type::Float => Cells::Float(Float64Builder::with_capacity(rows)),
+                    Type::Bool => Cells::Bool(BooleanBuilder::with_capacity(rows)),
+                    Type::Time => {
+                        Cells::Time(TimestampNanosecondBuilder::with_capacity(rows).with_timezone(UTC))
+                    }
+                    Type::Texts => {
+                        let values = StringBuilder::with_capacity(items, room(size.text));
+                        Cells::Texts(ListBuilder::with_capacity(values, rows))
+                    }
+                    Type::Ints => {
+                        Cells::Ints(ListBuilder::with_capacity(Int64Builder::with_capacity(items), rows))
+                    }
+                    Type::Map => {
+                        let names = MapFieldNames {
+                            entry: "entries".into(),
+                            key: "key".into(),
+                            value: "value".into(),
+                        };
+                        let keys = StringBuilder::with_capacity(items, room(size.text));
+                        let values = StringBuilder::with_capacity(items, room(size.values));
+                        Cells::Map(MapBuilder::with_capacity(Some(names), keys, values, rows))
+                    }
                 }
             })
             .collect();
         Self { table, columns, at: 0 }
+    }
+
+    /// How large the columns became.
+    fn sizes(&mut self) -> Vec<Size> {
+        let bytes = |cells: &StringBuilder| cells.values_slice().len();
+        let of = |cells: &mut Cells| match cells {
+            Cells::Text(cells) => Size::of(cells.len(), bytes(cells), 0, 0),
+            Cells::Int(_) | Cells::Float(_) | Cells::Bool(_) | Cells::Time(_) => Size::default(),
+            Cells::Texts(cells) => {
+                let rows = cells.len();
+                let values = cells.values();
+                Size::of(rows, bytes(values), 0, values.len())
+            }
+            Cells::Ints(cells) => {
+                let rows = cells.len();
+                Size::of(rows, 0, 0, cells.values().len())
+            }
+            Cells::Map(cells) => {
+                let rows = cells.len();
+                let (keys, values) = cells.entries();
+                Size::of(rows, bytes(keys), bytes(values), keys.len())
+            }
+        };
+        self.columns.iter_mut().map(of).collect()
     }
 
     fn next(&mut self) -> &mut Cells {

@@ -95,6 +95,7 @@ pub struct Store {
     /// `None` where it was opened for reading only, and once it is closed.
     writing: Mutex<Option<Writing>>,
     lock: Mutex<Option<File>>,
+    sizes: Mutex<rows::Sizes>,
 }
 
 struct Writing {
@@ -166,7 +167,8 @@ impl Store {
             spawn("wirewise-files", Box::new(move || keeper_self.run()))?,
         ];
         let writing = Mutex::new(Some(Writing { orders, keeper, threads }));
-        Ok(Self { dir: dir.to_owned(), shared, engine, writing, lock: Mutex::new(Some(lock)) })
+        let lock = Mutex::new(Some(lock));
+        Ok(Self { dir: dir.to_owned(), shared, engine, writing, lock, sizes: Mutex::default() })
     }
 
     fn read_on(dir: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
@@ -196,6 +198,7 @@ impl Store {
             engine,
             writing: Mutex::new(None),
             lock: Mutex::new(Some(lock)),
+            sizes: Mutex::default(),
         })
     }
 
@@ -236,7 +239,14 @@ impl Store {
                 )));
             }
         }
-        let entry = blocking(move || Entry::encode(header, rows::of_batch(&batch)?)).await?;
+        // Several appends at once each begin with what the last one learnt.
+        let mut sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (entry, sizes) = blocking(move || {
+            let columns = rows::of_batch(&batch, &mut sizes)?;
+            Ok((Entry::encode(header, columns)?, sizes))
+        })
+        .await?;
+        *self.sizes.lock().unwrap_or_else(PoisonError::into_inner) = sizes;
         self.write(entry).await.map(|duplicate| Ack { duplicate })
     }
 

@@ -89,7 +89,8 @@ fn records(frames: &[Vec<u8>]) -> Vec<Record> {
     pipeline.finish(&mut output);
     assert_eq!(pipeline.switched_off(), Vec::<&str>::new());
     output.calls.extend(open);
-    let redactor = Redactor::new(&Key::from_bytes([9; 32]), &Limits::default(), wirewise_pipeline::redaction);
+    let mut redactor =
+        Redactor::new(&Key::from_bytes([9; 32]), &Limits::default(), wirewise_pipeline::redaction);
     let heard = Heard { capture, node: None, vantage: Vantage::Between };
     let attributed = |call| Attributed { call, peers: Peers::default(), heard: heard.clone() };
     output.calls.into_iter().map(|call| redactor.redact(attributed(call))).collect()

@@ -1,5 +1,5 @@
 //! Which functions there are: those that make much of little are bounded; those that need no bound to do harm are
-//! taken away.
+//! taken away; one that is not exact is replaced.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use crate::error::StoreError;
 use crate::query::bounded::{Bounded, BoundedAggregate};
+use crate::query::percentile::{self, Percentile};
 
 /// Scalar functions that can make much of little, or double what they are given.
 const BOUNDED: [&str; 19] = [
@@ -67,8 +68,13 @@ pub(crate) fn install(mut builder: SessionStateBuilder) -> std::result::Result<S
         }
     }
     if let Some(functions) = builder.aggregate_functions() {
-        for function in functions.iter_mut().filter(|function| GATHER.contains(&function.name())) {
-            *function = Arc::new(AggregateUDF::new_from_impl(BoundedAggregate { inner: function.clone() }));
+        for function in functions.iter_mut() {
+            let inner = function.clone();
+            if GATHER.contains(&inner.name()) {
+                *function = Arc::new(AggregateUDF::new_from_impl(BoundedAggregate { inner }));
+            } else if inner.name() == percentile::NAME {
+                *function = Arc::new(AggregateUDF::new_from_impl(Percentile { inner }));
+            }
         }
     }
     // Functions that take functions make of each element what they like.

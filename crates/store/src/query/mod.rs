@@ -13,6 +13,7 @@ pub(crate) mod json;
 #[cfg(test)]
 mod measure;
 mod names;
+mod percentile;
 pub(crate) mod stream;
 mod table;
 

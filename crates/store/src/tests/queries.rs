@@ -330,3 +330,39 @@ async fn files_and_row_groups_that_cannot_match_are_not_read() {
     let filtered = read("duration_ms > 5.0041").await;
     assert!(filtered.rows_by_filters > 0 && filtered.rows < 6_000, "{filtered:?}");
 }
+
+/// Whatever way the engine gathers values: all together, by group, over a window.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn percentiles_are_exact() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    store.append(batch("live", 0, 0..10)).await.unwrap();
+    // Values are 0, 1,000 ... 9,000, so that a place between two of them that is rounded to a millionth shows.
+    let value = "(duration_ms - 5) * 1e9";
+    let ask = |how: &str, over: &str| {
+        format!(
+            "SELECT percentile_cont(0.123456789) WITHIN GROUP (ORDER BY {value}{how}){over} AS p FROM calls"
+        )
+    };
+    let place = 0.123_456_789 * 9_000.0;
+    for (sql, expect) in [
+        (ask("", ""), place),
+        (ask(" DESC", ""), 9_000.0 - place),
+        (ask("", "") + " GROUP BY protocol", place),
+        (
+            ask("", " OVER (ORDER BY started_at ROWS 9 PRECEDING)") + " ORDER BY started_at DESC LIMIT 1",
+            place,
+        ),
+        (format!("SELECT percentile_cont({value}, 0.123456789) FROM calls"), place),
+        (format!("SELECT quantile_cont(DISTINCT {value}, 0.123456789) FROM calls"), place),
+    ] {
+        let found = rows_of(&store, "live", &sql).await[0][0].as_f64().unwrap();
+        assert!((found - expect).abs() < 1e-6, "{sql}: {found}, not {expect}");
+    }
+    assert!(
+        fails(&store, "SELECT percentile_cont(2) WITHIN GROUP (ORDER BY duration_ms) FROM calls")
+            .await
+            .to_string()
+            .contains("from 0 to 1")
+    );
+}
