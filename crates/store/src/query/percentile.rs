@@ -200,12 +200,17 @@ impl GroupsAccumulator for Groups {
             return Ok(());
         }
         for (row, &group) in groups.iter().enumerate() {
-            let wanted = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            if wanted && values.is_valid(row) {
-                self.add(group, &[values.value(row)]);
+            if let Some(value) = wanted(values, filter, row) {
+                self.add(group, &[value]);
             }
         }
         Ok(())
+    }
+
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let values = values[0].as_primitive::<Float64Type>();
+        let each = (0..values.len()).map(|row| wanted(values, filter, row));
+        Ok(vec![Arc::new(lists(each))])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
@@ -234,8 +239,14 @@ impl GroupsAccumulator for Groups {
     }
 }
 
+/// The value of a row, where there is one and the filter takes it.
+fn wanted(values: &Float64Array, filter: Option<&BooleanArray>, row: usize) -> Option<f64> {
+    let taken = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
+    (taken && values.is_valid(row)).then(|| values.value(row))
+}
+
 /// Values of groups as they go from one stage to the next.
-fn lists(groups: impl IntoIterator<Item = Vec<f64>>) -> ListArray {
+fn lists<G: IntoIterator<Item = f64>>(groups: impl IntoIterator<Item = G>) -> ListArray {
     let (mut offsets, mut all) = (vec![0_i32], Vec::new());
     for values in groups {
         all.extend(values);
