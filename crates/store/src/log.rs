@@ -8,6 +8,7 @@
 
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
@@ -46,13 +47,39 @@ pub(crate) struct Entry {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// Memory of records that are written, for those to come: fresh memory is cleared by the kernel page by page, which
+/// costs more than to fill it.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    /// So many are kept; one of them was as large as a batch of an agent.
+    const MOST: usize = 4;
+    /// One that became larger is given back.
+    const LARGEST: usize = 32 << 20;
+
+    /// An empty buffer.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Takes back what is needed no more.
+    pub(crate) fn give(&self, mut bytes: Vec<u8>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < Self::MOST && bytes.capacity() <= Self::LARGEST {
+            bytes.clear();
+            kept.push(bytes);
+        }
+    }
+}
+
 impl Entry {
-    /// Frames a record.
-    pub(crate) fn encode(header: Header, columns: Columns) -> Result<Self, StoreError> {
+    /// Frames a record into an empty buffer.
+    pub(crate) fn encode(header: Header, columns: Columns, mut bytes: Vec<u8>) -> Result<Self, StoreError> {
         let internal =
             |error: &dyn std::fmt::Display| StoreError::Internal(format!("record of the log: {error}"));
         let size: usize = columns.iter().map(|(_, batch)| batch.get_array_memory_size()).sum();
-        let mut bytes = Vec::with_capacity(size + 16 * 1024);
+        bytes.reserve(size + 16 * 1024);
         bytes.extend_from_slice(&[0; FRAME]);
         let text = serde_json::to_vec(&header).map_err(|error| internal(&error))?;
         bytes.extend_from_slice(&length(text.len())?);

@@ -17,7 +17,7 @@ use wirewise_redact::{Batch, CaptureInfo, Open};
 use crate::disk::Disk;
 use crate::error::{Owner, StoreError};
 use crate::keeper::{Keeper, Nudge};
-use crate::log::{self, Entry, Header, Log};
+use crate::log::{self, Buffers, Entry, Header, Log};
 use crate::manifest::Manifest;
 use crate::options::{Scope, StoreOptions};
 use crate::query::json::{Rows, sql_text};
@@ -96,6 +96,7 @@ pub struct Store {
     writing: Mutex<Option<Writing>>,
     lock: Mutex<Option<File>>,
     sizes: Mutex<rows::Sizes>,
+    buffers: Arc<Buffers>,
 }
 
 struct Writing {
@@ -139,6 +140,7 @@ impl Store {
         let (state, next_log) = recover(dir, &manifest)?;
         let shared = Shared::new(state);
         let (orders, receiver) = mpsc::channel(QUEUE);
+        let buffers = Arc::new(Buffers::default());
         let (keeper, inbox) = std::sync::mpsc::sync_channel(16);
         let writer = Writer {
             log: Log::new(disk.clone(), dir, next_log),
@@ -147,6 +149,7 @@ impl Store {
             keeper: keeper.clone(),
             limits: options.tail.clone(),
             dir: dir.to_owned(),
+            buffers: buffers.clone(),
         };
         let keeper_self = Keeper {
             disk,
@@ -168,7 +171,7 @@ impl Store {
         ];
         let writing = Mutex::new(Some(Writing { orders, keeper, threads }));
         let lock = Mutex::new(Some(lock));
-        Ok(Self { dir: dir.to_owned(), shared, engine, writing, lock, sizes: Mutex::default() })
+        Ok(Self { dir: dir.to_owned(), shared, engine, writing, lock, sizes: Mutex::default(), buffers })
     }
 
     fn read_on(dir: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
@@ -199,6 +202,7 @@ impl Store {
             writing: Mutex::new(None),
             lock: Mutex::new(Some(lock)),
             sizes: Mutex::default(),
+            buffers: Arc::default(),
         })
     }
 
@@ -241,9 +245,10 @@ impl Store {
         }
         // Several appends at once each begin with what the last one learnt.
         let mut sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let buffers = self.buffers.clone();
         let (entry, sizes) = blocking(move || {
             let columns = rows::of_batch(&batch, &mut sizes)?;
-            Ok((Entry::encode(header, columns)?, sizes))
+            Ok((Entry::encode(header, columns, buffers.take())?, sizes))
         })
         .await?;
         *self.sizes.lock().unwrap_or_else(PoisonError::into_inner) = sizes;
@@ -254,7 +259,7 @@ impl Store {
     pub async fn capture_done(&self, dataset: &str, capture: CaptureInfo) -> Result<(), StoreError> {
         let header = Header { dataset: dataset.to_owned(), capture, place: None };
         check(&header)?;
-        let entry = Entry::encode(header, rows::Columns::new())?;
+        let entry = Entry::encode(header, rows::Columns::new(), self.buffers.take())?;
         self.write(entry).await.map(|_| ())
     }
 

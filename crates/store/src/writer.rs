@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
 use crate::keeper::Nudge;
-use crate::log::{Entry, Log};
+use crate::log::{Buffers, Entry, Log};
 use crate::manifest::Progress;
 use crate::options::TailLimits;
 use crate::state::Shared;
@@ -43,6 +43,7 @@ pub(crate) struct Writer {
     pub(crate) keeper: SyncSender<Nudge>,
     pub(crate) limits: TailLimits,
     pub(crate) dir: std::path::PathBuf,
+    pub(crate) buffers: Arc<Buffers>,
 }
 
 type Waiting = (Box<Entry>, oneshot::Sender<Result<bool, StoreError>>);
@@ -127,8 +128,9 @@ impl Writer {
         let full = {
             let mut state = self.shared.lock();
             for (entry, answer) in new {
-                let Entry { header, columns, bytes: _ } = *entry;
+                let Entry { header, columns, bytes } = *entry;
                 state.publish(&header, columns);
+                self.buffers.give(bytes);
                 answers.push(answer);
             }
             state.tail.rows >= self.limits.rows || state.tail.bytes >= self.limits.bytes
