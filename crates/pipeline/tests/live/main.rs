@@ -53,7 +53,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    ldap mqtt mysql nats postgresql radius redis
+    amqp graphql grpc http2 ldap mqtt mysql nats postgresql radius redis websocket
 }
 
 fn check(scenario: &Scenario) {

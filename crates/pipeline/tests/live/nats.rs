@@ -36,10 +36,11 @@ fn unasked(call: &Call) -> bool {
 }
 
 /// tshark 4.0 reads no NATS, so lines are read in the payloads that it gives: a request and the message that comes to its
-/// inbox, a PING and its PONG.
+/// inbox, a PING and its PONG, a CONNECT and its refusal.
 fn pairs(rows: &Rows) -> Vec<Pair> {
     let mut requests: HashMap<String, u64> = HashMap::new();
     let mut pings: HashMap<(Option<u64>, bool), u64> = HashMap::new();
+    let mut greetings: HashMap<Option<u64>, u64> = HashMap::new();
     let mut pairs = Vec::new();
     for row in rows.rows.iter().filter(|row| row.len > 0) {
         for line in row.text("tcp.payload").split("\r\n") {
@@ -51,6 +52,11 @@ fn pairs(rows: &Rows) -> Vec<Pair> {
                     None
                 }
                 (false, ["MSG" | "HMSG", inbox, ..]) => requests.remove(*inbox),
+                (true, ["CONNECT", ..]) => {
+                    greetings.insert(row.stream, row.number);
+                    None
+                }
+                (false, ["-ERR", ..]) => greetings.remove(&row.stream),
                 (_, ["PING"]) => {
                     pings.insert((row.stream, by_client), row.number);
                     None

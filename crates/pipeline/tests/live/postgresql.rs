@@ -11,7 +11,7 @@ const USER: &str = "postgres";
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "postgresql",
-    protocols: &["postgresql"],
+    protocols: &["postgres"],
     needs: &[
         Need { program: "initdb", package: "postgresql" },
         Need { program: "postgres", package: "postgresql" },

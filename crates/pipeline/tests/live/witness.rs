@@ -20,6 +20,8 @@ const FIXED: &[&str] = &[
     "tcp.len",
     "tcp.segment",
 ];
+/// Fields of the frames of HTTP/2.
+pub(crate) const STREAMS: [&str; 3] = ["http2.streamid", "http2.type", "http2.flags"];
 /// Between several values of one field. No field that is asked for holds it.
 const BETWEEN: char = '\u{1f}';
 
@@ -157,6 +159,29 @@ impl Rows {
             }
         }
         pairs.into_iter().map(|(first, last)| Pair { first: self.begins(first), last }).collect()
+    }
+
+    /// Streams of HTTP/2 ([`STREAMS`]): from the client's first HEADERS to the server's END_STREAM.
+    pub(crate) fn streams(&self, port: u16) -> Vec<Pair> {
+        let mut open: BTreeMap<(Option<u64>, String), u64> = BTreeMap::new();
+        let mut pairs = Vec::new();
+        for row in &self.rows {
+            let [ids, kinds, flags] = STREAMS.map(|field| row.all(field));
+            for ((id, kind), flags) in ids.iter().zip(kinds).zip(flags) {
+                let key = (row.stream, id.clone());
+                let ends = u8::from_str_radix(flags.trim_start_matches("0x"), 16).unwrap() & 1 == 1;
+                if row.to == port && kind == "1" {
+                    open.entry(key).or_insert(row.begins);
+                } else if row.from == port
+                    && matches!(kind.as_str(), "0" | "1")
+                    && ends
+                    && let Some(first) = open.remove(&key)
+                {
+                    pairs.push(Pair { first, last: row.number });
+                }
+            }
+        }
+        pairs
     }
 
     /// The first packet of the message that ends with this one.

@@ -54,9 +54,9 @@ def talk(version):
         client.until("subscribe")
     for number in range(20):
         for quality, topic in ((1, "shop/one"), (2, "shop/two")):
-            with call("mqtt", "PUBLISH", topic, "Success"):
+            with call("mqtt", "PUBLISH", topic) as told:
                 client.client.publish(topic, "x" * (number * 1000), quality)
-                client.until("publish")
+                told.status = client.until("publish").getName()
         with sent("mqtt", "PUBLISH", "shop/news"):
             client.client.publish("shop/news", "hello", 0)
         client.until("message")

@@ -23,26 +23,26 @@ async def connect(password):
 
 async def main():
     # A connection is begun by CONNECT and a PING, whose PONG says that all is well.
-    with call("nats", "CONNECT", "", "Authorization Violation", "client_error"):
+    with call("nats", "CONNECT", "", "ERR", "client_error"), sent("nats", "PING", outcome="no_response"):
         try:
             await connect("open")
         except Exception:
             pass
-    with sent("nats", "CONNECT"), call("nats", "PING"):
+    with sent("nats", "CONNECT"), call("nats", "PING", "", "PONG"):
         worker = await connect("sesame")
-    with sent("nats", "CONNECT"), call("nats", "PING"):
+    with sent("nats", "CONNECT"), call("nats", "PING", "", "PONG"):
         client = await connect("sesame")
 
     served = asyncio.Queue()
 
     async def serve(message):
         served.put_nowait(message)
-        heard("nats", "MSG", "stock.ask", outcome="ok")
+        heard("nats", "MSG", "stock.ask")
         await message.respond(b"7 left")
 
     with sent("nats", "SUB", "stock.ask"):
         await worker.subscribe("stock.ask", cb=serve)
-    with call("nats", "PING"):
+    with call("nats", "PING", "", "PONG"):
         await worker.flush()
     with sent("nats", "SUB", "news.*"):
         news = await client.subscribe("news.*")
@@ -59,7 +59,7 @@ async def main():
                 await client.request("nobody.listens", b"?", 5)
             except nats.errors.NoRespondersError:
                 pass
-    with call("nats", "PING"):
+    with call("nats", "PING", "", "PONG"):
         await client.flush()
     await client.close()
     await worker.close()

@@ -7,21 +7,21 @@ ADDRESS = "host=127.0.0.1 port=5432 user=postgres dbname=postgres sslmode=disabl
 
 
 def ask(run, operation, shown, status):
-    with call("postgresql", operation, shown, status) as told:
+    with call("postgres", operation, shown, status) as told:
         try:
             return run()
         except psycopg.Error as error:
             told.error(error.sqlstate, "server_error" if error.sqlstate in ("57014", "P0001") else "client_error")
 
 
-with call("postgresql", "startup", "postgres", "OK") as told:
+with call("postgres", "startup", "postgres", "OK") as told:
     try:
         psycopg.connect(ADDRESS + " password=open")
     except psycopg.OperationalError:
         # libpq tells no SQLSTATE of a failed connection; a wrong password is class 28's (Appendix A of its manual).
         told.error("28P01")
 
-with call("postgresql", "startup", "postgres", "OK"):
+with call("postgres", "startup", "postgres", "OK"):
     connection = psycopg.connect(ADDRESS + " password=sesame", autocommit=True)
 
 plain = psycopg.ClientCursor(connection)
@@ -44,13 +44,13 @@ ask(lambda: plain.execute("SET statement_timeout = 50"), "SET", "SET statement_t
 ask(lambda: plain.execute("SELECT pg_sleep(5)"), "SELECT", "SELECT pg_sleep(?)", "57014")
 ask(lambda: plain.execute("SET statement_timeout = 0"), "SET", "SET statement_timeout = ?", "SET")
 
-with call("postgresql", "COPY", "COPY orders TO STDOUT", "COPY"):
+with call("postgres", "COPY", "COPY orders TO STDOUT", "COPY"):
     with plain.copy("COPY orders TO STDOUT") as copy:
         for _ in copy:
             pass
-with call("postgresql", "COPY", "COPY orders FROM STDIN", "COPY"):
+with call("postgres", "COPY", "COPY orders FROM STDIN", "COPY"):
     with plain.copy("COPY orders FROM STDIN") as copy:
         for number in range(10_000, 10_500):
             copy.write_row((number, "coffee"))
-with sent("postgresql", "terminate"):
+with sent("postgres", "terminate"):
     connection.close()
