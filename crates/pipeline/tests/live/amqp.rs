@@ -2,19 +2,24 @@
 
 use std::collections::HashMap;
 
-use wirewise_model::Call;
+use wirewise_model::{Call, Outcome};
 
 use crate::Scenario;
 use crate::ground::{Ground, Need};
 use crate::witness::{Pair, Rows};
 
 const PORT: u16 = 5672;
+/// The one in PATH would become another user.
+const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+/// The protocol's header, which is no method.
+const HEADER: (u64, u64) = (0, 0);
 const CONFIRM_SELECT_OK: (u64, u64) = (85, 11);
 const PUBLISH: (u64, u64) = (60, 40);
 const DELIVER: (u64, u64) = (60, 60);
 const SETTLED: &[(u64, u64)] = &[(60, 80), (60, 90), (60, 120)];
 /// Questions with their answers, by class and method (AMQP 0-9-1, 1.4 and RabbitMQ's confirm.select).
 const ANSWERED: &[((u64, u64), &[(u64, u64)])] = &[
+    (HEADER, &[(10, 10)]),
     ((10, 10), &[(10, 11)]),
     ((10, 30), &[(10, 31)]),
     ((10, 40), &[(10, 41)]),
@@ -37,10 +42,11 @@ const ANSWERED: &[((u64, u64), &[(u64, u64)])] = &[
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "amqp",
     protocols: &["amqp"],
-    needs: &[Need { program: "rabbitmq-server", package: "rabbitmq-server" }],
+    needs: &[Need { program: SERVER, package: "rabbitmq-server" }],
     serve,
     unasked,
     fields: &[
+        "amqp.init.protocol",
         "amqp.channel",
         "amqp.type",
         "amqp.method.class",
@@ -54,7 +60,7 @@ fn serve(ground: &Ground) {
     let mut text = format!("listeners.tcp.1 = 127.0.0.1:{PORT}\nloopback_users = none\n");
     text += "default_user = shop\ndefault_pass = sesame\nlog.file = false\nlog.console = true\n";
     let configuration = ground.file("rabbitmq.conf", &text);
-    let mut server = ground.command("rabbitmq-server");
+    let mut server = ground.command(SERVER);
     server
         .env("RABBITMQ_CONFIG_FILE", &configuration)
         .env("RABBITMQ_MNESIA_BASE", ground.folder("mnesia", None))
@@ -69,7 +75,9 @@ fn serve(ground: &Ground) {
 
 /// The connection's own conversation, which pika holds.
 fn unasked(call: &Call) -> bool {
-    call.exchange.operation.starts_with("connection.") || call.exchange.operation == "channel.close"
+    let operation = &*call.exchange.operation;
+    let own = operation.starts_with("connection.") || matches!(operation, "protocol-header" | "channel.close");
+    own && !matches!(call.exchange.outcome, Outcome::ClientError | Outcome::ServerError)
 }
 
 /// Methods by connection and channel: a question and its answer; a confirmed publication and what settles its number; a
@@ -81,6 +89,9 @@ fn pairs(rows: &Rows) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for row in &rows.rows {
         let by_client = row.to == PORT;
+        if row.has("amqp.init.protocol") {
+            questions.insert((row.stream, "0".to_owned()), (HEADER, row.begins));
+        }
         let kinds = row.all("amqp.type").iter().zip(row.all("amqp.channel"));
         let channels = kinds.filter(|(kind, _)| *kind == "1").map(|(_, channel)| channel.clone());
         let classes = row.all("amqp.method.class").iter().zip(row.all("amqp.method.method"));

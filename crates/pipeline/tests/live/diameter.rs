@@ -22,6 +22,8 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 };
 
 fn serve(ground: &Ground) {
+    // freeDiameter takes no address of 127.0.0.0/8 for its own.
+    ground.run(ground.command("ip").args(["address", "add", "10.9.8.7/32", "dev", "lo"]));
     let (key, certificate) = (ground.path("key.pem"), ground.path("certificate.pem"));
     let mut openssl = ground.command("openssl");
     openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=relay.shop.test"]);
@@ -29,12 +31,12 @@ fn serve(ground: &Ground) {
     ground.run(&mut openssl);
     let (key, certificate) = (key.display(), certificate.display());
     let mut text = format!("Identity = \"relay.shop.test\";\nRealm = \"shop.test\";\nPort = {PORT};\nSecPort = 0;\n");
-    text += "No_SCTP;\nNo_IPv6;\nListenOn = \"127.0.0.1\";\nTwTimer = 6;\n";
+    text += "No_SCTP;\nNo_IPv6;\nListenOn = \"10.9.8.7\";\nTwTimer = 6;\n";
     text += &format!("TLS_Cred = \"{certificate}\", \"{key}\";\nTLS_CA = \"{certificate}\";\n");
     text += "TLS_DH_Bits = 1024;\n";
     // Only these two, and without TLS.
     for (name, port) in [("client", 3870), ("server", 3871)] {
-        text += &format!("ConnectPeer = \"{name}.shop.test\" {{ ConnectTo = \"127.0.0.1\"; No_TLS; Port = {port}; TcTimer = 1; }};\n");
+        text += &format!("ConnectPeer = \"{name}.shop.test\" {{ ConnectTo = \"10.9.8.7\"; No_TLS; Port = {port}; TcTimer = 1; }};\n");
     }
     let configuration = ground.file("freeDiameter.conf", &text);
     let mut server = ground.command("freeDiameterd");

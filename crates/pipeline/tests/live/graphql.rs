@@ -6,7 +6,7 @@ use crate::Scenario;
 use crate::ground::Ground;
 use crate::witness::{Pair, Rows};
 
-const PORT: u16 = 8000;
+const PORT: u16 = 8080;
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "graphql",

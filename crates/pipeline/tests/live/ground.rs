@@ -34,7 +34,7 @@ const ALWAYS: &[Need] = &[
     Need { program: "tshark", package: "tshark" },
 ];
 /// Where programs of servers lie besides PATH.
-const MORE_PLACES: &[&str] = &["/usr/sbin", "/sbin", "/usr/lib/rabbitmq/bin"];
+const MORE_PLACES: &[&str] = &["/usr/sbin", "/sbin"];
 
 /// The namespaces, their first process, and what was started in them. When the first process ends, the kernel ends all
 /// others; it ends when its standard input does, so even a killed test leaves nothing running.

@@ -53,7 +53,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    amqp graphql grpc http2 ldap mqtt mysql nats postgresql radius redis websocket
+    amqp diameter graphql grpc http2 ldap mqtt mysql nats postgresql radius redis websocket
 }
 
 fn check(scenario: &Scenario) {

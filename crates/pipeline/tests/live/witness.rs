@@ -22,6 +22,8 @@ const FIXED: &[&str] = &[
 ];
 /// Fields of the frames of HTTP/2.
 pub(crate) const STREAMS: [&str; 3] = ["http2.streamid", "http2.type", "http2.flags"];
+/// Ports that tshark does not know, in its own words.
+const DECODE_AS: &[&str] = &["tcp.port==50051,http2"];
 /// Between several values of one field. No field that is asked for holds it.
 const BETWEEN: char = '\u{1f}';
 
@@ -83,6 +85,9 @@ impl Rows {
     pub(crate) fn of(ground: &Ground, fields: &'static [&'static str]) -> Self {
         let mut tshark = ground.command("tshark");
         tshark.args(["-n", "-2", "-r", FILE, "-T", "fields", "-E", "occurrence=a", "-E", "separator=/t"]);
+        for rule in DECODE_AS {
+            tshark.args(["-d", rule]);
+        }
         tshark.arg("-E").arg(format!("aggregator={BETWEEN}"));
         for field in FIXED.iter().chain(fields) {
             tshark.args(["-e", field]);

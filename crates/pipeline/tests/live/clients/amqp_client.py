@@ -47,14 +47,21 @@ with call("amqp", "basic.get", "orders", "basic.get-ok"):
     channel.basic_get("orders", auto_ack=True)
 with call("amqp", "basic.qos", "", "basic.qos-ok"):
     channel.basic_qos(prefetch_count=1)
-came = 0
-for method, _, _ in channel.consume("orders", inactivity_timeout=10):
-    came += 1
+came = []
+
+
+def deliver(channel, method, properties, body):
     channel.basic_ack(method.delivery_tag)
     heard("amqp", "basic.deliver", "orders", "basic.ack", "ok")
-    if came == 24:
-        break
-channel.cancel()
+    came.append(len(body))
+
+
+with call("amqp", "basic.consume", "orders", "basic.consume-ok"):
+    tag = channel.basic_consume("orders", deliver)
+while len(came) < 24:
+    connection.process_data_events(10)
+with call("amqp", "basic.cancel", "orders", "basic.cancel-ok"):
+    channel.basic_cancel(tag)
 with call("amqp", "queue.purge", "orders", "queue.purge-ok"):
     channel.queue_purge("orders")
 with call("amqp", "basic.get", "orders", "basic.get-empty"):

@@ -6,7 +6,7 @@ from wire_log import call
 # What is the client's doing, and what the server's: the rest of gRPC's codes.
 CLIENTS = {
     "CANCELLED", "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "FAILED_PRECONDITION",
-    "OUT_OF_RANGE", "UNAUTHENTICATED",
+    "OUT_OF_RANGE", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED",
 }
 
 channel = grpc.insecure_channel("127.0.0.1:50051")
@@ -14,12 +14,12 @@ grpc.channel_ready_future(channel).result(20)
 
 
 def ask(method, run):
-    with call("grpc", method, f"/shop.Cart/{method}", "OK") as told:
+    with call("grpc", method, f"/shop.Cart/{method}", "0") as told:
         try:
             return run()
         except grpc.RpcError as error:
-            name = error.code().name
-            told.error(name, "client_error" if name in CLIENTS else "server_error")
+            number, name = error.code().value[0], error.code().name
+            told.error(str(number), "client_error" if name in CLIENTS else "server_error")
 
 
 get = channel.unary_unary("/shop.Cart/Get")

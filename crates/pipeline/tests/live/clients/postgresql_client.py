@@ -14,14 +14,14 @@ def ask(run, operation, shown, status):
             told.error(error.sqlstate, "server_error" if error.sqlstate in ("57014", "P0001") else "client_error")
 
 
-with call("postgres", "startup", "postgres", "OK") as told:
+with call("postgres", "startup", "postgres") as told:
     try:
         psycopg.connect(ADDRESS + " password=open")
     except psycopg.OperationalError:
         # libpq tells no SQLSTATE of a failed connection; a wrong password is class 28's (Appendix A of its manual).
         told.error("28P01")
 
-with call("postgres", "startup", "postgres", "OK"):
+with call("postgres", "startup", "postgres"):
     connection = psycopg.connect(ADDRESS + " password=sesame", autocommit=True)
 
 plain = psycopg.ClientCursor(connection)

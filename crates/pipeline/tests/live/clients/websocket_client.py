@@ -25,7 +25,7 @@ for path, compression in (("/deflated", "deflate"), ("/plain", None)):
         session.send(["in ", "three ", "parts"])
     assert session.recv(10) == "in three parts"
     heard("websocket", "text", path)
-    with call("websocket", "ping", path, "pong"):
+    with call("websocket", "ping", path):
         session.ping().wait(10)
     with sent("websocket", "close", path, "1000"):
         session.close()
