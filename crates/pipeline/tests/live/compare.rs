@@ -41,7 +41,9 @@ pub(crate) fn compare(
     let n_timed = witnessed(&ours, &(scenario.pairs)(rows), rows, &mut faults);
     if faults.is_empty() {
         let calls = logged.len();
-        Ok(format!("{calls:4} calls logged and heard ({n_failed} failed), {unasked} more of its library's own, {n_timed} durations as tshark has them"))
+        Ok(format!(
+            "{calls:4} calls logged and heard ({n_failed} failed), {unasked} more of its library's own, {n_timed} durations as tshark has them"
+        ))
     } else {
         Err(faults)
     }
@@ -81,7 +83,9 @@ fn witnessed(ours: &[&Call], theirs: &[Pair], rows: &Rows, faults: &mut Vec<Stri
             theirs => faults.push(format!("tshark says {theirs:?}: {}", shown(call))),
         }
     }
-    faults.extend(left.iter().map(|pair| format!("tshark has a call of packets {} to {}", pair.first, pair.last)));
+    faults.extend(
+        left.iter().map(|pair| format!("tshark has a call of packets {} to {}", pair.first, pair.last)),
+    );
     n_alike
 }
 

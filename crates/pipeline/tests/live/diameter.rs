@@ -47,7 +47,7 @@ fn serve(ground: &Ground) {
     ground.wait_said("server", "ready");
 }
 
-/// What peers say about themselves, and the relay's leg to the server.
+/// What peers say about themselves.
 fn unasked(call: &Call) -> bool {
     call.exchange.kind != wirewise_model::Kind::Unary
 }

@@ -15,6 +15,8 @@ use wirewise_capture::Netns;
 
 /// A server's longest start on a machine that builds beside it.
 const DEADLINE: Duration = Duration::from_secs(120);
+/// The longest that a script runs, client or server: one that hangs fails its scenario.
+const SCRIPT_SECONDS: u32 = 180;
 /// Of a program's words, those that are shown when its scenario fails.
 const WORDS_SHOWN: usize = 3000;
 
@@ -67,8 +69,9 @@ impl Ground {
                 return Err(format!("{} is missing (Debian package {})", need.program, need.package));
             }
         }
-        let python = std::env::var_os("WIREWISE_LIVE_PYTHON")
-            .ok_or("WIREWISE_LIVE_PYTHON names no Python with the clients' packages; cargo xtask test sets it")?;
+        let python = std::env::var_os("WIREWISE_LIVE_PYTHON").ok_or(
+            "WIREWISE_LIVE_PYTHON names no Python with the clients' packages; cargo xtask test sets it",
+        )?;
         let directory = tempfile::Builder::new()
             .prefix(&format!("wirewise-live-{name}-"))
             .permissions(fs::Permissions::from_mode(0o755))
@@ -136,8 +139,11 @@ impl Ground {
 
     /// The Python that has the clients' packages, with a script beside this file.
     pub(crate) fn python(&self, script: &str) -> Command {
-        let mut command = self.command(&text_of(&self.python));
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live").join(script));
+        let mut command = self.command("timeout");
+        command
+            .arg(SCRIPT_SECONDS.to_string())
+            .arg(&self.python)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live").join(script));
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
         command
     }

@@ -67,10 +67,15 @@ fn check(scenario: &Scenario) {
     match told {
         Ok(summary) => println!("{:10} {summary}", scenario.name),
         Err(faults) => {
-            let kept = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.pcap", scenario.name));
+            let kept =
+                std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.pcap", scenario.name));
             std::fs::copy(ground.path(hearing::FILE), &kept).unwrap();
             let (n_faults, faults) = (faults.len(), faults.join("\n"));
-            panic!("{}: {n_faults} faults; its packets are kept in {}:\n{faults}", scenario.name, kept.display());
+            panic!(
+                "{}: {n_faults} faults; its packets are kept in {}:\n{faults}",
+                scenario.name,
+                kept.display()
+            );
         }
     }
 }

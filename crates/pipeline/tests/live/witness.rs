@@ -132,7 +132,8 @@ impl Rows {
         let mut open: BTreeMap<u64, (u64, usize, Option<u64>)> = BTreeMap::new();
         let mut pairs = Vec::new();
         let mut close = |(first, count, last): (u64, usize, Option<u64>)| {
-            pairs.extend(last.map(|last| Pair { first, last }).into_iter().flat_map(|pair| vec![pair; count]));
+            pairs
+                .extend(last.map(|last| Pair { first, last }).into_iter().flat_map(|pair| vec![pair; count]));
         };
         for row in self.rows.iter().filter(|row| row.len > 0) {
             let Some(stream) = row.stream else { continue };
@@ -203,5 +204,7 @@ fn values(column: &str) -> Vec<String> {
 fn nanos(epoch: &str) -> Timestamp {
     let (seconds, fraction) = epoch.split_once('.').unwrap_or((epoch, "0"));
     let fraction = format!("{fraction:0<9}");
-    Timestamp::from_nanos(seconds.parse::<i64>().unwrap() * 1_000_000_000 + fraction[..9].parse::<i64>().unwrap())
+    Timestamp::from_nanos(
+        seconds.parse::<i64>().unwrap() * 1_000_000_000 + fraction[..9].parse::<i64>().unwrap(),
+    )
 }
