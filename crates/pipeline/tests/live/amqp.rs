@@ -8,17 +8,22 @@ use crate::Scenario;
 use crate::ground::{Ground, Need};
 use crate::witness::{Pair, Rows};
 
+/// Class and method.
+type Method = (u64, u64);
+/// Connection and channel.
+type Place = (Option<u64>, String);
+
 const PORT: u16 = 5672;
 /// The one in PATH would become another user.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 /// The protocol's header, which is no method.
-const HEADER: (u64, u64) = (0, 0);
-const CONFIRM_SELECT_OK: (u64, u64) = (85, 11);
-const PUBLISH: (u64, u64) = (60, 40);
-const DELIVER: (u64, u64) = (60, 60);
-const SETTLED: &[(u64, u64)] = &[(60, 80), (60, 90), (60, 120)];
+const HEADER: Method = (0, 0);
+const CONFIRM_SELECT_OK: Method = (85, 11);
+const PUBLISH: Method = (60, 40);
+const DELIVER: Method = (60, 60);
+const SETTLED: &[Method] = &[(60, 80), (60, 90), (60, 120)];
 /// Questions with their answers, by class and method (AMQP 0-9-1, 1.4 and RabbitMQ's confirm.select).
-const ANSWERED: &[((u64, u64), &[(u64, u64)])] = &[
+const ANSWERED: &[(Method, &[Method])] = &[
     (HEADER, &[(10, 10)]),
     ((10, 10), &[(10, 11)]),
     ((10, 30), &[(10, 31)]),
@@ -83,9 +88,9 @@ fn unasked(call: &Call) -> bool {
 /// Methods by connection and channel: a question and its answer; a confirmed publication and what settles its number; a
 /// delivery and what settles its tag.
 fn pairs(rows: &Rows) -> Vec<Pair> {
-    let mut questions: HashMap<(Option<u64>, String), ((u64, u64), u64)> = HashMap::new();
-    let mut confirmed: HashMap<(Option<u64>, String), u64> = HashMap::new();
-    let mut messages: HashMap<(Option<u64>, String, bool, String), u64> = HashMap::new();
+    let mut questions: HashMap<Place, (Method, u64)> = HashMap::new();
+    let mut confirmed: HashMap<Place, u64> = HashMap::new();
+    let mut messages: HashMap<(Place, bool, String), u64> = HashMap::new();
     let mut pairs = Vec::new();
     for row in &rows.rows {
         let by_client = row.to == PORT;
@@ -98,7 +103,7 @@ fn pairs(rows: &Rows) -> Vec<Pair> {
         let mut tags = row.all("amqp.method.arguments.delivery_tag").iter();
         for ((class, method), channel) in classes.zip(channels) {
             let method = (class.parse::<u64>().unwrap(), method.parse::<u64>().unwrap());
-            let place = (row.stream, channel.clone());
+            let place = (row.stream, channel);
             let has_tag = matches!(method, (60, 60 | 71 | 80 | 90 | 120));
             let tag = if has_tag { tags.next().cloned().unwrap_or_default() } else { String::new() };
             if let Some((asked, first)) = questions.get(&place)
@@ -117,13 +122,13 @@ fn pairs(rows: &Rows) -> Vec<Pair> {
                 && let Some(number) = confirmed.get_mut(&place)
             {
                 *number += 1;
-                messages.insert((row.stream, channel.clone(), true, number.to_string()), row.begins);
+                messages.insert((place.clone(), true, number.to_string()), row.begins);
             }
             if method == DELIVER {
-                messages.insert((row.stream, channel.clone(), false, tag.clone()), row.begins);
+                messages.insert((place.clone(), false, tag.clone()), row.begins);
             }
             if SETTLED.contains(&method) {
-                let first = messages.remove(&(row.stream, channel, !by_client, tag));
+                let first = messages.remove(&(place, !by_client, tag));
                 pairs.extend(first.map(|first| Pair { first, last: row.number }));
             }
         }
