@@ -34,12 +34,53 @@ const NODE: Need = Need { program: "node", package: "nodejs", purpose: "runs the
 const NPM: Need = Need { program: "npm", package: "npm", purpose: "installs it" };
 const CURL: Need = Need { program: "curl", package: "curl", purpose: "a real HTTP client for tests" };
 
+const TCPDUMP: Need =
+    Need { program: "tcpdump", package: "tcpdump", purpose: "keeps the packets of live scenarios" };
+
+/// A server of a live scenario.
+const fn server(program: &'static str, package: &'static str) -> Need {
+    Need { program, package, purpose: "a real server for live scenarios" }
+}
+
 /// What builds the product.
 pub(crate) const BUILD: &[Need] = &[CC, LIBC];
 /// What the demo runs.
 pub(crate) const DEMO: &[Need] = &[IP, DNSMASQ, REDIS];
 /// What tests talk to, and benchmarks compare with, when nothing may be skipped.
 pub(crate) const EVERYTHING: &[Need] = &[TSHARK, PYTHON, VENV, NODE, NPM, CURL];
+/// What live scenarios run: servers, and clients that are no packages of Python.
+pub(crate) const LIVE: &[Need] = &[
+    TCPDUMP,
+    server("rabbitmq-server", "rabbitmq-server"),
+    server("freeDiameterd", "freediameterd"),
+    server("openssl", "openssl"),
+    server("slapd", "slapd"),
+    Need { program: "ldapsearch", package: "ldap-utils", purpose: "a real client of LDAP" },
+    server("mosquitto", "mosquitto"),
+    server("mariadbd", "mariadb-server-core"),
+    server("nats-server", "nats-server"),
+    server("postgres", "postgresql"),
+    server("freeradius", "freeradius"),
+];
+/// Clients of live scenarios, and the servers that are Python's. Versions stand still, for logs depend on what a library
+/// does unasked.
+pub(crate) const LIVE_PYTHON: &[&str] = &[
+    "redis==8.1.0",
+    "pika==1.4.4",
+    "psycopg[binary]==3.3.9",
+    "PyMySQL==1.2.4",
+    "paho-mqtt==2.2.0",
+    "nats-py==2.16.0",
+    "grpcio==1.85.3",
+    "httpx[http2]==0.28.1",
+    "hypercorn==0.18.0",
+    "websockets==17.4",
+    "strawberry-graphql[asgi]==0.341.2",
+    "gql[httpx]==4.4.0",
+    "ldap3==2.9.1",
+    "pyrad==2.6.0",
+    "python-diameter==0.9.0",
+];
 
 /// Installs what is missing of `needs`, by apt-get, after showing it and (on a terminal, without `yes`) asking.
 /// Says what is missing and goes on where it may not install.
@@ -136,9 +177,9 @@ pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Python with packages of PyPI, in an environment of its own.
-pub(crate) fn python_with(packages: &[&str]) -> Result<PathBuf> {
-    let home = place::tools().join("python");
+/// Python with packages of PyPI, in an environment of its own by that name.
+pub(crate) fn python_with(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let home = place::tools().join(name);
     let marker = home.join("installed");
     let wanted = packages.join("\n");
     let python = home.join("bin/python3");

@@ -71,12 +71,14 @@ pub(crate) fn wirewise() -> Result<PathBuf> {
     Ok(target().join("debug/wirewise"))
 }
 
-/// The program of that name in PATH, or in the directories of administrators.
+/// The program of that name in PATH, in the directories of administrators, or among PostgreSQL's, which lie by version.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     env::split_paths(&path)
         .chain(more)
+        .chain(versions.map(|version| version.path().join("bin")))
         .map(|directory| directory.join(name))
         .find(|program| program.is_file())
 }

@@ -11,7 +11,7 @@ const INSPECTOR: &str = "@modelcontextprotocol/inspector@0.17.2";
 pub(crate) fn test(yes: bool) -> Result<()> {
     let everything = place::require_all();
     if everything {
-        install::debian(&[install::BUILD, install::DEMO, install::EVERYTHING], yes)?;
+        install::debian(&[install::BUILD, install::DEMO, install::EVERYTHING, install::LIVE], yes)?;
     } else {
         install::debian(&[install::BUILD], yes)?;
     }
@@ -32,6 +32,7 @@ pub(crate) fn test(yes: bool) -> Result<()> {
     tests.args(["test", "--workspace", "--no-fail-fast"]);
     tests.env("WIREWISE_BIN", place::target().join("debug/wirewise"));
     if everything {
+        tests.env("WIREWISE_LIVE_PYTHON", install::python_with("python-live", install::LIVE_PYTHON)?);
         tests.env("WIREWISE_MCP_INSPECTOR", install::npm_program(INSPECTOR, "mcp-inspector")?);
     }
     show_and_run(&mut tests)

@@ -66,7 +66,7 @@ fn questions(trace: &str) -> Vec<(&'static str, String)> {
 
 pub(crate) fn store(count: Option<u64>) -> Result<()> {
     let count = count.unwrap_or(COUNT);
-    let python = install::python_with(&["duckdb"])?;
+    let python = install::python_with("python", &["duckdb"])?;
     place::show_and_run(place::cargo().args([
         "build",
         "--package",
