@@ -1,0 +1,211 @@
+//! Captures with packets lost, swapped and doubled: what is told must be what was told of the whole capture, or less.
+//!
+//! A frame keeps its number through all of this, so that calls of both runs cite the same packets. A call of the damaged
+//! run is **the same** as one of the whole run where it is of that protocol (or of the one that carried it, where what
+//! would tell was lost), between the same ends, and each of its messages shares packets with the same message of the
+//! other; what it says of operation, target and status is equal or left open. A call that is the same as none is
+//! **invented**. Where a request and its response could not be joined, both halves are told, each once.
+//!
+//! A call of the whole run is **asked for** where every packet that it cites is there, and **found** where the same call
+//! is told with both its messages, its operation, target, status and outcome.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wirewise_model::{Call, Endpoint, Kind, Message, Outcome};
+
+use crate::corpus::{Frames, Heard};
+
+/// Damage of one kind and measure, the same for the same seed.
+pub(crate) struct Losses {
+    state: u64,
+    /// Of so many packets one is lost, one is swapped with its neighbour, one is doubled.
+    pub(crate) one_in: u64,
+    /// How many were.
+    pub(crate) done: [u64; 3],
+}
+
+impl Losses {
+    pub(crate) fn new(seed: u64, one_in: u64) -> Self {
+        Self { state: seed, one_in, done: [0; 3] }
+    }
+
+    /// Does that to a capture. Times stay in order: what is swapped was heard at the other's time.
+    pub(crate) fn inflict(&mut self, frames: &mut Frames) {
+        let all = &mut frames.frames;
+        let before = all.len();
+        all.retain(|_| !self.strikes());
+        self.done[0] += (before - all.len()) as u64;
+        for at in 1..all.len() {
+            if self.strikes() {
+                let (earlier, later) = (all[at - 1].at, all[at].at);
+                all.swap(at - 1, at);
+                (all[at - 1].at, all[at].at) = (earlier, later);
+                self.done[1] += 1;
+            }
+        }
+        let mut doubled = Vec::with_capacity(all.len());
+        for frame in all.drain(..) {
+            if self.strikes() {
+                doubled.push(frame.clone());
+                self.done[2] += 1;
+            }
+            doubled.push(frame);
+        }
+        *all = doubled;
+        frames.note_times();
+    }
+
+    fn strikes(&mut self) -> bool {
+        // SplitMix64, as the other damage.
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)).is_multiple_of(self.one_in)
+    }
+}
+
+/// Calls of one protocol that are all there, and how many of them were found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) asked: u64,
+    pub(crate) found: u64,
+}
+
+/// What a damaged run told, beside the whole one.
+#[derive(Default)]
+pub(crate) struct Comparison {
+    pub(crate) invented: Vec<String>,
+    /// By protocol.
+    pub(crate) found: BTreeMap<String, Found>,
+    /// Calls that are all there and were not found.
+    pub(crate) missed: Vec<String>,
+}
+
+pub(crate) fn compare(whole: &Heard, damaged: &Heard, frames: &Frames) -> Comparison {
+    let mut comparison = Comparison::default();
+    let mut by_packet: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (at, call) in whole.calls.iter().enumerate() {
+        for packet in packets(&call.exchange.request).into_iter().chain(packets(&call.exchange.response)) {
+            by_packet.entry(packet).or_default().push(at);
+        }
+    }
+    let ends: BTreeSet<[Endpoint; 2]> = whole.flows.iter().map(|flow| pair(flow.client, flow.server)).collect();
+    // By call of the whole run: the calls of the damaged run that are the same.
+    let mut met: BTreeMap<usize, Vec<&Call>> = BTreeMap::new();
+    for call in &damaged.calls {
+        if call.exchange.kind == Kind::Connection {
+            if !ends.contains(&pair(call.client, call.server)) {
+                comparison.invented.push(told("a connection between ends that do not speak", call));
+            }
+            continue;
+        }
+        let cited = packets(&call.exchange.request).into_iter().chain(packets(&call.exchange.response));
+        let near: BTreeSet<usize> = cited.flat_map(|packet| by_packet.get(&packet).into_iter().flatten().copied()).collect();
+        let same = near.iter().copied().filter(|&at| is_same(&whole.calls[at], call));
+        // One packet may bring many calls that are alike (pipelines): of those, one that nobody has met yet.
+        let free = |at: &usize| met.get(at).is_none_or(|others| !overlaps(others, call));
+        let same: Vec<usize> = same.collect();
+        match same.iter().copied().find(free) {
+            Some(at) => met.entry(at).or_default().push(call),
+            None if same.is_empty() => {
+                let other = near.first().map(|&at| line(&whole.calls[at])).unwrap_or_default();
+                comparison.invented.push(format!("{} (near it: {other})", told("no call of the whole", call)));
+            }
+            None => comparison.invented.push(told("told once more", call)),
+        }
+    }
+    for (at, call) in whole.calls.iter().enumerate() {
+        let mut cited = packets(&call.exchange.request);
+        cited.append(&mut packets(&call.exchange.response));
+        let all_there = cited.iter().all(|packet| frames.contains(*packet));
+        if call.exchange.kind == Kind::Connection || call.exchange.revision > 0 || !all_there {
+            continue;
+        }
+        let found = comparison.found.entry(call.exchange.protocol.clone().into_owned()).or_default();
+        found.asked += 1;
+        if met.get(&at).is_some_and(|calls| calls.iter().any(|other| is_found(call, other))) {
+            found.found += 1;
+        } else {
+            let instead = met.get(&at).into_iter().flatten().map(|call| line(call)).collect::<Vec<_>>();
+            comparison.missed.push(format!("{}: {instead:?}", told("missed", call)));
+        }
+    }
+    comparison
+}
+
+fn pair(one: Endpoint, other: Endpoint) -> [Endpoint; 2] {
+    if (one.ip, one.port) <= (other.ip, other.port) { [one, other] } else { [other, one] }
+}
+
+fn packets(message: &Option<Message>) -> BTreeSet<u64> {
+    let track = message.as_ref().map(|message| &message.track);
+    let numbers = |track: &wirewise_model::Track| {
+        let ends = [track.first.packet, track.last.packet];
+        track.frames.numbers.iter().copied().chain(ends).map(|packet| packet.0).collect::<Vec<_>>()
+    };
+    track.into_iter().flat_map(numbers).collect()
+}
+
+fn share(one: &Option<Message>, other: &Option<Message>) -> bool {
+    !packets(one).is_disjoint(&packets(other))
+}
+
+/// Whether `call` says nothing that `whole` does not.
+fn is_same(whole: &Call, call: &Call) -> bool {
+    let (all, some) = (&whole.exchange, &call.exchange);
+    let protocol = some.protocol == all.protocol || Some(&some.protocol) == all.carrier.as_ref();
+    let left_open = |some: &str, all: &str| some.is_empty() || some == all;
+    let status = some.status.as_ref().is_none_or(|status| all.status.as_ref() == Some(status));
+    let answered = some.response.is_some() || all.response.is_none();
+    let unanswered = !matches!(some.outcome, Outcome::Ok | Outcome::ClientError | Outcome::ServerError);
+    protocol
+        && pair(whole.client, whole.server) == pair(call.client, call.server)
+        && (some.request.is_none() || share(&some.request, &all.request))
+        && (some.response.is_none() || share(&some.response, &all.response))
+        && left_open(&some.operation, &all.operation)
+        && left_open(&some.target, &all.target)
+        && status
+        && (answered || unanswered)
+}
+
+/// Whether one of them has a message that `call` has too, so that both cannot be halves of one. A late answer makes a
+/// call anew, and says so.
+fn overlaps(others: &[&Call], call: &Call) -> bool {
+    others.iter().any(|other| {
+        let both = |one: &Option<Message>, other: &Option<Message>| one.is_some() && other.is_some();
+        other.exchange.revision == call.exchange.revision
+            && (both(&other.exchange.request, &call.exchange.request)
+                || both(&other.exchange.response, &call.exchange.response))
+    })
+}
+
+fn is_found(whole: &Call, call: &Call) -> bool {
+    let (all, some) = (&whole.exchange, &call.exchange);
+    all.protocol == some.protocol
+        && all.request.is_some() == some.request.is_some()
+        && all.response.is_some() == some.response.is_some()
+        && all.operation == some.operation
+        && all.target == some.target
+        && all.status == some.status
+        && all.outcome == some.outcome
+}
+
+fn line(call: &Call) -> String {
+    let exchange = &call.exchange;
+    let notes: Vec<&str> = exchange.notes.iter().map(|note| &*note.0).collect();
+    let target: String = exchange.target.chars().take(40).collect();
+    format!(
+        "{} {} {target} {} {} {:?}/{:?} {notes:?}",
+        exchange.protocol,
+        exchange.operation,
+        exchange.status.as_deref().unwrap_or("-"),
+        exchange.outcome,
+        packets(&exchange.request).iter().take(4).collect::<Vec<_>>(),
+        packets(&exchange.response).iter().take(4).collect::<Vec<_>>(),
+    )
+}
+
+fn told(what: &str, call: &Call) -> String {
+    format!("{what}: {}", line(call))
+}
