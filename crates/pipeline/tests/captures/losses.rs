@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wirewise_model::{Call, Endpoint, Kind, Message, Outcome};
+use wirewise_model::{Call, Endpoint, Kind, Message, Outcome, Transport};
 
 use crate::corpus::{Frames, Heard};
 
@@ -22,32 +22,30 @@ pub(crate) struct Losses {
     pub(crate) one_in: u64,
     /// How many were.
     pub(crate) done: [u64; 3],
+    /// The packets of the last capture that were lost, swapped with the one before, and doubled.
+    pub(crate) struck: [Vec<u64>; 3],
 }
 
 impl Losses {
     pub(crate) fn new(seed: u64, one_in: u64) -> Self {
-        Self { state: seed, one_in, done: [0; 3] }
+        Self { state: seed, one_in, done: [0; 3], struck: Default::default() }
     }
 
-    /// Does that to a capture. Times stay in order: what is swapped was heard at the other's time.
+    /// Does that to a capture. Each packet keeps its time, as in captures of several queues, which are written out of
+    /// order.
     pub(crate) fn inflict(&mut self, frames: &mut Frames) {
+        self.struck = Default::default();
         let all = &mut frames.frames;
-        let before = all.len();
-        all.retain(|_| !self.strikes());
-        self.done[0] += (before - all.len()) as u64;
+        all.retain(|frame| !self.strikes(0, frame.number));
         for at in 1..all.len() {
-            if self.strikes() {
-                let (earlier, later) = (all[at - 1].at, all[at].at);
+            if self.strikes(1, all[at].number) {
                 all.swap(at - 1, at);
-                (all[at - 1].at, all[at].at) = (earlier, later);
-                self.done[1] += 1;
             }
         }
         let mut doubled = Vec::with_capacity(all.len());
         for frame in all.drain(..) {
-            if self.strikes() {
+            if self.strikes(2, frame.number) {
                 doubled.push(frame.clone());
-                self.done[2] += 1;
             }
             doubled.push(frame);
         }
@@ -55,13 +53,18 @@ impl Losses {
         frames.note_times();
     }
 
-    fn strikes(&mut self) -> bool {
+    fn strikes(&mut self, kind: usize, packet: u64) -> bool {
         // SplitMix64, as the other damage.
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)).is_multiple_of(self.one_in)
+        let strikes = (mixed ^ (mixed >> 31)).is_multiple_of(self.one_in);
+        if strikes {
+            self.done[kind] += 1;
+            self.struck[kind].push(packet);
+        }
+        strikes
     }
 }
 
@@ -82,7 +85,7 @@ pub(crate) struct Comparison {
     pub(crate) missed: Vec<String>,
 }
 
-pub(crate) fn compare(whole: &Heard, damaged: &Heard, frames: &Frames) -> Comparison {
+pub(crate) fn compare(whole: &Heard, damaged: &Heard, frames: &Frames, doubled: &[u64]) -> Comparison {
     let mut comparison = Comparison::default();
     let mut by_packet: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (at, call) in whole.calls.iter().enumerate() {
@@ -102,7 +105,7 @@ pub(crate) fn compare(whole: &Heard, damaged: &Heard, frames: &Frames) -> Compar
         }
         let cited = packets(&call.exchange.request).into_iter().chain(packets(&call.exchange.response));
         let near: BTreeSet<usize> = cited.flat_map(|packet| by_packet.get(&packet).into_iter().flatten().copied()).collect();
-        let same = near.iter().copied().filter(|&at| is_same(&whole.calls[at], call));
+        let same = near.iter().copied().filter(|&at| is_same(&whole.calls[at], call, frames));
         // One packet may bring many calls that are alike (pipelines): of those, one that nobody has met yet.
         let free = |at: &usize| met.get(at).is_none_or(|others| !overlaps(others, call));
         let same: Vec<usize> = same.collect();
@@ -112,6 +115,8 @@ pub(crate) fn compare(whole: &Heard, damaged: &Heard, frames: &Frames) -> Compar
                 let other = near.first().map(|&at| line(&whole.calls[at])).unwrap_or_default();
                 comparison.invented.push(format!("{} (near it: {other})", told("no call of the whole", call)));
             }
+            // Datagrams have no sequence: the second of two equal ones is one more, as far as anybody can tell.
+            None if call.transport != Transport::Tcp && cites_any(call, doubled) => {}
             None => comparison.invented.push(told("told once more", call)),
         }
     }
@@ -151,19 +156,45 @@ fn share(one: &Option<Message>, other: &Option<Message>) -> bool {
     !packets(one).is_disjoint(&packets(other))
 }
 
+fn cites_any(call: &Call, numbers: &[u64]) -> bool {
+    let both = [&call.exchange.request, &call.exchange.response];
+    both.into_iter().flat_map(packets).any(|packet| numbers.contains(&packet))
+}
+
+/// What a call says where it does not know, and says that too.
+const UNKNOWN: &str = "{unknown}";
+/// Notes of calls whose operation is told in a coarser word, for what would tell the finer one was lost.
+const COARSER: &[&str] = &["hpack_unknown", "statement_not_seen"];
+
 /// Whether `call` says nothing that `whole` does not.
-fn is_same(whole: &Call, call: &Call) -> bool {
+fn is_same(whole: &Call, call: &Call, frames: &Frames) -> bool {
     let (all, some) = (&whole.exchange, &call.exchange);
-    let protocol = some.protocol == all.protocol || Some(&some.protocol) == all.carrier.as_ref();
-    let left_open = |some: &str, all: &str| some.is_empty() || some == all;
+    if pair(whole.client, whole.server) != pair(call.client, call.server) {
+        return false;
+    }
+    // The question was lost: its answer is told alone, by its own name.
+    let asked_is_lost = packets(&all.request).iter().any(|packet| !frames.contains(*packet));
+    let alone = [&some.request, &some.response].into_iter().flatten().count() == 1;
+    if asked_is_lost && alone && all.protocol == some.protocol {
+        let answer = if some.request.is_some() { &some.request } else { &some.response };
+        if share(answer, &all.response) {
+            return true;
+        }
+    }
+    let in_step = (some.request.is_none() || share(&some.request, &all.request))
+        && (some.response.is_none() || share(&some.response, &all.response));
+    if Some(&some.protocol) == all.carrier.as_ref() && some.protocol != all.protocol {
+        // What the carrier says of it is another matter than what was carried.
+        return in_step;
+    }
+    let left_open = |some: &str, all: &str| some.is_empty() || some == UNKNOWN || some == all;
+    let coarser = some.notes.iter().any(|note| COARSER.contains(&&*note.0));
     let status = some.status.as_ref().is_none_or(|status| all.status.as_ref() == Some(status));
     let answered = some.response.is_some() || all.response.is_none();
     let unanswered = !matches!(some.outcome, Outcome::Ok | Outcome::ClientError | Outcome::ServerError);
-    protocol
-        && pair(whole.client, whole.server) == pair(call.client, call.server)
-        && (some.request.is_none() || share(&some.request, &all.request))
-        && (some.response.is_none() || share(&some.response, &all.response))
-        && left_open(&some.operation, &all.operation)
+    all.protocol == some.protocol
+        && in_step
+        && (coarser || left_open(&some.operation, &all.operation))
         && left_open(&some.target, &all.target)
         && status
         && (answered || unanswered)

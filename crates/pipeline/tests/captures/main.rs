@@ -140,9 +140,12 @@ fn losses_invent_no_calls_and_hide_no_others() {
                 let mut frames = capture.frames();
                 losses.inflict(&mut frames);
                 let heard = Heard::of(&frames, &Limits { protocol_panics: 1, ..Limits::default() });
-                let comparison = losses::compare(&expected, &heard, &frames);
+                let comparison = losses::compare(&expected, &heard, &frames, &losses.struck[2]);
                 let told = heard.faults.iter().cloned().chain(cited(&frames, &heard)).chain(comparison.invented);
-                faults.extend(told.map(|fault| format!("{} (1 in {one_in}): {fault}", capture.name)));
+                let [lost, swapped, _] = &losses.struck;
+                faults.extend(told.map(|fault| {
+                    format!("{} (1 in {one_in}; {lost:?} lost, {swapped:?} swapped): {fault}", capture.name)
+                }));
                 for (protocol, Found { asked, found }) in comparison.found {
                     let all = table.entry(protocol).or_default();
                     all.asked += asked;
