@@ -9,7 +9,7 @@
 //! A call of the whole run is **asked for** where every packet that it cites is there, and **found** where the same call
 //! is told with both its messages, its operation, target, status and outcome.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use wirewise_model::{Call, Endpoint, Kind, Message, Outcome, Transport};
 
@@ -85,8 +85,9 @@ pub(crate) struct Comparison {
     pub(crate) missed: Vec<String>,
 }
 
-pub(crate) fn compare(whole: &Heard, damaged: &Heard, frames: &Frames, doubled: &[u64]) -> Comparison {
+pub(crate) fn compare(whole: &Heard, damaged: &Heard, there: &There) -> Comparison {
     let mut comparison = Comparison::default();
+    let packets = |message: &Option<Message>| there.packets(message);
     let mut by_packet: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (at, call) in whole.calls.iter().enumerate() {
         for packet in packets(&call.exchange.request).into_iter().chain(packets(&call.exchange.response)) {
@@ -105,7 +106,7 @@ pub(crate) fn compare(whole: &Heard, damaged: &Heard, frames: &Frames, doubled: 
         }
         let cited = packets(&call.exchange.request).into_iter().chain(packets(&call.exchange.response));
         let near: BTreeSet<usize> = cited.flat_map(|packet| by_packet.get(&packet).into_iter().flatten().copied()).collect();
-        let same = near.iter().copied().filter(|&at| is_same(&whole.calls[at], call, frames));
+        let same = near.iter().copied().filter(|&at| is_same(&whole.calls[at], call, there));
         // One packet may bring many calls that are alike (pipelines): of those, one that nobody has met yet.
         let free = |at: &usize| met.get(at).is_none_or(|others| !overlaps(others, call));
         let same: Vec<usize> = same.collect();
@@ -116,14 +117,14 @@ pub(crate) fn compare(whole: &Heard, damaged: &Heard, frames: &Frames, doubled: 
                 comparison.invented.push(format!("{} (near it: {other})", told("no call of the whole", call)));
             }
             // Datagrams have no sequence: the second of two equal ones is one more, as far as anybody can tell.
-            None if call.transport != Transport::Tcp && cites_any(call, doubled) => {}
+            None if call.transport != Transport::Tcp && cites_any(call, &there.doubled) => {}
             None => comparison.invented.push(told("told once more", call)),
         }
     }
     for (at, call) in whole.calls.iter().enumerate() {
         let mut cited = packets(&call.exchange.request);
         cited.append(&mut packets(&call.exchange.response));
-        let all_there = cited.iter().all(|packet| frames.contains(*packet));
+        let all_there = cited.iter().all(|packet| there.numbers.contains(packet));
         if call.exchange.kind == Kind::Connection || call.exchange.revision > 0 || !all_there {
             continue;
         }
@@ -143,7 +144,7 @@ fn pair(one: Endpoint, other: Endpoint) -> [Endpoint; 2] {
     if (one.ip, one.port) <= (other.ip, other.port) { [one, other] } else { [other, one] }
 }
 
-fn packets(message: &Option<Message>) -> BTreeSet<u64> {
+fn numbers(message: &Option<Message>) -> BTreeSet<u64> {
     let track = message.as_ref().map(|message| &message.track);
     let numbers = |track: &wirewise_model::Track| {
         let ends = [track.first.packet, track.last.packet];
@@ -152,42 +153,73 @@ fn packets(message: &Option<Message>) -> BTreeSet<u64> {
     track.into_iter().flat_map(numbers).collect()
 }
 
-fn share(one: &Option<Message>, other: &Option<Message>) -> bool {
-    !packets(one).is_disjoint(&packets(other))
+/// Which packets there are in a damaged capture.
+pub(crate) struct There {
+    /// Of equal packets of the whole capture, the first one's number: a capture may have copies of its own.
+    first_alike: BTreeMap<u64, u64>,
+    /// Those that are there, told by the first of their kind.
+    numbers: BTreeSet<u64>,
+    doubled: Vec<u64>,
 }
 
-fn cites_any(call: &Call, numbers: &[u64]) -> bool {
+impl There {
+    pub(crate) fn new(whole: &Frames, damaged: &Frames, doubled: &[u64]) -> Self {
+        let mut by_bytes: HashMap<&[u8], u64> = HashMap::new();
+        let mut first_alike = BTreeMap::new();
+        for frame in &whole.frames {
+            let number = *by_bytes.entry(&frame.bytes).or_insert(frame.number);
+            first_alike.insert(frame.number, number);
+        }
+        let numbers = damaged.frames.iter().map(|frame| first_alike[&frame.number]).collect();
+        Self { first_alike, numbers, doubled: doubled.to_vec() }
+    }
+
+    fn packets(&self, message: &Option<Message>) -> BTreeSet<u64> {
+        numbers(message).into_iter().map(|number| self.first_alike.get(&number).copied().unwrap_or(number)).collect()
+    }
+
+    fn share(&self, one: &Option<Message>, other: &Option<Message>) -> bool {
+        !self.packets(one).is_disjoint(&self.packets(other))
+    }
+}
+
+fn cites_any(call: &Call, any: &[u64]) -> bool {
     let both = [&call.exchange.request, &call.exchange.response];
-    both.into_iter().flat_map(packets).any(|packet| numbers.contains(&packet))
+    both.into_iter().flat_map(numbers).any(|packet| any.contains(&packet))
 }
 
 /// What a call says where it does not know, and says that too.
 const UNKNOWN: &str = "{unknown}";
 /// Notes of calls whose operation is told in a coarser word, for what would tell the finer one was lost.
-const COARSER: &[&str] = &["hpack_unknown", "statement_not_seen"];
+const COARSER: &[&str] = &[HIDDEN, "statement_not_seen"];
+/// The note of a call whose header fields lean on others that were lost.
+const HIDDEN: &str = "hpack_unknown";
 
 /// Whether `call` says nothing that `whole` does not.
-fn is_same(whole: &Call, call: &Call, frames: &Frames) -> bool {
+fn is_same(whole: &Call, call: &Call, there: &There) -> bool {
     let (all, some) = (&whole.exchange, &call.exchange);
     if pair(whole.client, whole.server) != pair(call.client, call.server) {
         return false;
     }
     // The question was lost: its answer is told alone, by its own name.
-    let asked_is_lost = packets(&all.request).iter().any(|packet| !frames.contains(*packet));
+    let asked_is_lost = there.packets(&all.request).iter().any(|packet| !there.numbers.contains(packet));
     let alone = [&some.request, &some.response].into_iter().flatten().count() == 1;
     if asked_is_lost && alone && all.protocol == some.protocol {
         let answer = if some.request.is_some() { &some.request } else { &some.response };
-        if share(answer, &all.response) {
+        if there.share(answer, &all.response) {
             return true;
         }
     }
-    let in_step = (some.request.is_none() || share(&some.request, &all.request))
-        && (some.response.is_none() || share(&some.response, &all.response));
+    let in_step = (some.request.is_none() || there.share(&some.request, &all.request))
+        && (some.response.is_none() || there.share(&some.response, &all.response));
     if Some(&some.protocol) == all.carrier.as_ref() && some.protocol != all.protocol {
         // What the carrier says of it is another matter than what was carried.
         return in_step;
     }
-    let left_open = |some: &str, all: &str| some.is_empty() || some == UNKNOWN || some == all;
+    // Kafka names a topic by its id where its name was not heard.
+    let is_id = |text: &str| text.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
+    let left_open =
+        |some: &str, all: &str| some.is_empty() || some == UNKNOWN || some == all || (is_id(some) && !is_id(all));
     let coarser = some.notes.iter().any(|note| COARSER.contains(&&*note.0));
     let status = some.status.as_ref().is_none_or(|status| all.status.as_ref() == Some(status));
     let answered = some.response.is_some() || all.response.is_none();
@@ -211,15 +243,20 @@ fn overlaps(others: &[&Call], call: &Call) -> bool {
     })
 }
 
+/// Whether it is told with both its messages, and as before; what a header compression hides whose state was lost is
+/// marked, and found all the same.
 fn is_found(whole: &Call, call: &Call) -> bool {
     let (all, some) = (&whole.exchange, &call.exchange);
-    all.protocol == some.protocol
+    let hidden = some.notes.iter().any(|note| note.0 == HIDDEN);
+    let protocol = all.protocol == some.protocol || (hidden && all.carrier.as_ref() == Some(&some.protocol));
+    protocol
         && all.request.is_some() == some.request.is_some()
         && all.response.is_some() == some.response.is_some()
-        && all.operation == some.operation
-        && all.target == some.target
-        && all.status == some.status
-        && all.outcome == some.outcome
+        && (hidden
+            || (all.operation == some.operation
+                && all.target == some.target
+                && all.status == some.status
+                && all.outcome == some.outcome))
 }
 
 fn line(call: &Call) -> String {
@@ -232,8 +269,8 @@ fn line(call: &Call) -> String {
         exchange.operation,
         exchange.status.as_deref().unwrap_or("-"),
         exchange.outcome,
-        packets(&exchange.request).iter().take(4).collect::<Vec<_>>(),
-        packets(&exchange.response).iter().take(4).collect::<Vec<_>>(),
+        numbers(&exchange.request).iter().take(4).collect::<Vec<_>>(),
+        numbers(&exchange.response).iter().take(4).collect::<Vec<_>>(),
     )
 }
 

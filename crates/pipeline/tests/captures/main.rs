@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use beginnings::Beginnings;
 use corpus::{Frames, Heard, corpus};
 use disputed::Disputes;
-use losses::{Found, Losses};
+use losses::{Found, Losses, There};
 use mutate::Mutator;
 use score::Score;
 use wirewise_model::Limits;
@@ -140,7 +140,7 @@ fn losses_invent_no_calls_and_hide_no_others() {
                 let mut frames = capture.frames();
                 losses.inflict(&mut frames);
                 let heard = Heard::of(&frames, &Limits { protocol_panics: 1, ..Limits::default() });
-                let comparison = losses::compare(&expected, &heard, &frames, &losses.struck[2]);
+                let comparison = losses::compare(&expected, &heard, &There::new(&whole, &frames, &losses.struck[2]));
                 let told = heard.faults.iter().cloned().chain(cited(&frames, &heard)).chain(comparison.invented);
                 let [lost, swapped, _] = &losses.struck;
                 faults.extend(told.map(|fault| {
