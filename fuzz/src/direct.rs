@@ -51,7 +51,8 @@ pub(crate) fn stream(entry: &StreamEntry, script: &Script) -> Heard {
                 let waiting = &mut sides[side.index()];
                 for piece in said.chunks(script.mode.piece()) {
                     waiting.append(piece, mark);
-                    let fed = stream.feed(Input::new(*side, waiting.offset, &waiting.bytes, &waiting.marks), &mut out);
+                    let fed = stream
+                        .feed(Input::new(*side, waiting.offset, &waiting.bytes, &waiting.marks), &mut out);
                     assert!(fed.consumed <= waiting.bytes.len(), "more was consumed than there was");
                     heard.understood += fed.consumed as u64;
                     waiting.consume(fed.consumed);

@@ -43,11 +43,18 @@ pub(crate) fn run(bytes: &[u8]) -> Heard {
             for message in [&call.exchange.request, &call.exchange.response].into_iter().flatten() {
                 let track = &message.track;
                 let cited = track.frames.numbers.iter().chain([&track.first.packet, &track.last.packet]);
-                cited.for_each(|packet| assert!((1..=number).contains(&packet.0), "{call:?} cites {packet:?}"));
+                cited.for_each(|packet| {
+                    assert!((1..=number).contains(&packet.0), "{call:?} cites {packet:?}")
+                });
             }
-            let heard = wirewise_redact::Heard { capture: capture.clone(), node: None, vantage: Vantage::Between };
+            let heard =
+                wirewise_redact::Heard { capture: capture.clone(), node: None, vantage: Vantage::Between };
             let record = redactor.redact(Attributed { call, peers: Peers::default(), heard });
-            assert_eq!(Record::decode(&record.encode()).ok().as_ref(), Some(&record), "a record is its bytes");
+            assert_eq!(
+                Record::decode(&record.encode()).ok().as_ref(),
+                Some(&record),
+                "a record is its bytes"
+            );
         }
     };
     for step in &script.steps {

@@ -84,7 +84,12 @@ impl Listener<Ear> for Reaper {
             opener: flow.opener,
             mid_stream: flow.mid_stream,
         });
-        Ear { session, protocol: None, script: Script { mode: Mode(mode), steps: Vec::new() }, out: Out::default() }
+        Ear {
+            session,
+            protocol: None,
+            script: Script { mode: Mode(mode), steps: Vec::new() },
+            out: Out::default(),
+        }
     }
 
     fn event(&mut self, flow: &mut Flow, ear: &mut Ear, event: Event<'_>) {

@@ -83,7 +83,10 @@ impl Mutator {
     fn garble(&mut self, script: &mut Script) {
         let n_said = script.steps.iter().filter(|step| matches!(step, Step::Say(..))).count();
         let which = self.below(n_said);
-        let said = script.steps.iter_mut().filter_map(|step| if let Step::Say(_, said) = step { Some(said) } else { None });
+        let said = script
+            .steps
+            .iter_mut()
+            .filter_map(|step| if let Step::Say(_, said) = step { Some(said) } else { None });
         let Some(said) = said.into_iter().nth(which).filter(|said| !said.is_empty()) else { return };
         let at = self.below(said.len());
         match self.below(8) {

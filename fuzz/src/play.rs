@@ -18,7 +18,9 @@ pub(crate) fn play(protocol: &'static Protocol, script: &Script) -> Heard {
     }
     let as_messages = script.mode.has(Mode::MESSAGES);
     match (&protocol.stream, &protocol.message) {
-        (stream, Some(entry)) if direct && (as_messages || stream.is_none()) => direct::messages(entry, script),
+        (stream, Some(entry)) if direct && (as_messages || stream.is_none()) => {
+            direct::messages(entry, script)
+        }
         (Some(entry), _) if direct => direct::stream(entry, script),
         (stream, message) => {
             let is_message = message.is_some() && (as_messages || stream.is_none());
@@ -101,8 +103,16 @@ fn session(protocol: &'static Protocol, script: &Script, is_message: bool) -> He
                 if is_message {
                     let original_len = said.len() + std::mem::take(&mut cut[side.index()]);
                     let bytes = said.as_slice();
-                    let message =
-                        Datagram { side: *side, bytes, original_len, mark, last: mark, ordinal: 0, transport, ports };
+                    let message = Datagram {
+                        side: *side,
+                        bytes,
+                        original_len,
+                        mark,
+                        last: mark,
+                        ordinal: 0,
+                        transport,
+                        ports,
+                    };
                     session.message(message, &mut board, &mut out);
                 } else {
                     for piece in said.chunks(mode.piece()) {
@@ -124,7 +134,8 @@ fn session(protocol: &'static Protocol, script: &Script, is_message: bool) -> He
     session.open(&mut open);
     open.exchanges.iter_mut().for_each(|exchange| board.refine(exchange));
     verdict::look(&mut open, clock.packets(), &limits, &mut Heard::default());
-    let why = script.steps.iter().find_map(|step| if let Step::End(None, why) = step { Some(*why) } else { None });
+    let why =
+        script.steps.iter().find_map(|step| if let Step::End(None, why) = step { Some(*why) } else { None });
     session.end(None, why.unwrap_or(End::CaptureEnded), clock.last(), &mut board, &mut out);
     out.exchanges.iter_mut().for_each(|exchange| board.refine(exchange));
     verdict::look(&mut out, clock.packets(), &limits, &mut heard);

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use wirewise_dissect::PROTOCOLS;
 use wirewise_model::{
-    Attribute, Body, Call, CallId, CaptureId, Endpoint, Exchange, FlowId, Limits, Mark, Message, PacketNumber,
-    Peers, Side, Source, Timestamp, Track, Transport, Value, Vantage,
+    Attribute, Body, Call, CallId, CaptureId, Endpoint, Exchange, FlowId, Limits, Mark, Message,
+    PacketNumber, Peers, Side, Source, Timestamp, Track, Transport, Value, Vantage,
 };
 use wirewise_redact::{Attributed, Batch, Key, Record, Redactor};
 
@@ -29,8 +29,7 @@ pub(crate) fn run(bytes: &[u8]) -> Heard {
     }
     let protocol = PROTOCOLS[usize::from(script.mode.0) % PROTOCOLS.len()];
     let call = call(protocol.name, &said);
-    let redactor =
-        Redactor::new(&Key::from_bytes([7; 32]), &Limits::default(), wirewise_pipeline::redaction);
+    let redactor = Redactor::new(&Key::from_bytes([7; 32]), &Limits::default(), wirewise_pipeline::redaction);
     let heard = wirewise_redact::Heard {
         capture: CaptureId("fuzz".to_owned()),
         node: None,

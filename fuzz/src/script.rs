@@ -200,7 +200,9 @@ mod tests {
 
     #[test]
     fn any_bytes_are_a_script() {
-        for bytes in [&[][..], &[3], &[0, 0xf5], &[0, 0xf5, 0x1c], b"\0\xf5\x1c\xffGET", b"\0GET / \xf5\x1c\x02HTTP"] {
+        for bytes in
+            [&[][..], &[3], &[0, 0xf5], &[0, 0xf5, 0x1c], b"\0\xf5\x1c\xffGET", b"\0GET / \xf5\x1c\x02HTTP"]
+        {
             let script = Script::from_bytes(bytes);
             assert_eq!(Script::from_bytes(&script.to_bytes()), script, "{bytes:?}");
         }

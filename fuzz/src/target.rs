@@ -25,7 +25,8 @@ enum Way {
 
 /// All targets: the table's protocols in its order, then the rest.
 pub fn targets() -> impl Iterator<Item = Target> {
-    let protocols = PROTOCOLS.iter().map(|protocol| Target { name: protocol.name, way: Way::Protocol(protocol) });
+    let protocols =
+        PROTOCOLS.iter().map(|protocol| Target { name: protocol.name, way: Way::Protocol(protocol) });
     let rest = [("frames", Way::Frames), ("records", Way::Records)].map(|(name, way)| Target { name, way });
     protocols.chain(rest)
 }

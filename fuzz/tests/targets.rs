@@ -29,7 +29,9 @@ fn run(target: &Target, input: &[u8]) -> Result<wirewise_fuzz::Heard, String> {
     let outcome = catch_unwind(AssertUnwindSafe(|| target.run(input)));
     let held = MEMORY.peak_usage().saturating_sub(before);
     let words = |why: Box<dyn std::any::Any + Send>| {
-        why.downcast_ref::<String>().cloned().or_else(|| why.downcast_ref::<&str>().map(|&why| why.to_owned()))
+        why.downcast_ref::<String>()
+            .cloned()
+            .or_else(|| why.downcast_ref::<&str>().map(|&why| why.to_owned()))
     };
     let fault = match outcome {
         Ok(heard) if held <= MOST_HELD => return Ok(heard),
@@ -68,7 +70,11 @@ fn corpus_and_mutations_of_it_are_survived() {
                 }
             }
         }
-        println!("{:10} {:>5} inputs, {count:>6} mutations, {exchanges:>7} exchanges", target.name, inputs.len());
+        println!(
+            "{:10} {:>5} inputs, {count:>6} mutations, {exchanges:>7} exchanges",
+            target.name,
+            inputs.len()
+        );
     }
     assert!(faults.is_empty(), "{} finds:\n{}", faults.len(), faults.join("\n"));
 }
@@ -82,7 +88,6 @@ fn every_protocols_corpus_makes_exchanges_of_it() {
         corpus.inputs.iter().any(|input| target.run(input).protocols.iter().any(|word| word == target.name))
     };
     let protocols = targets().filter(|target| wirewise_dissect::protocol(target.name).is_some());
-    let missed: Vec<&str> =
-        protocols.filter(|target| !reaches(target)).map(|target| target.name).collect();
+    let missed: Vec<&str> = protocols.filter(|target| !reaches(target)).map(|target| target.name).collect();
     assert!(missed.is_empty(), "the corpora of {missed:?} make no exchange of their protocol");
 }

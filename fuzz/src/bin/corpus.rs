@@ -40,7 +40,11 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
         }
-        _ => return Err("targets | spread TARGET FOLDER | store TARGET FOLDER | harvest FOLDER CAPTURE...".into()),
+        _ => {
+            return Err(
+                "targets | spread TARGET FOLDER | store TARGET FOLDER | harvest FOLDER CAPTURE...".into()
+            );
+        }
     }
     Ok(())
 }

@@ -8,9 +8,8 @@ use crate::bomb;
 /// AMQP 0-9-1: a table within a table within a table, and a message of a terabyte.
 #[test]
 fn amqp_tables_and_bodies() {
-    let method = |payload: &[u8]| {
-        [&[1, 0, 0][..], &(payload.len() as u32).to_be_bytes(), payload, &[0xce]].concat()
-    };
+    let method =
+        |payload: &[u8]| [&[1, 0, 0][..], &(payload.len() as u32).to_be_bytes(), payload, &[0xce]].concat();
     // connection.start, whose server properties are 8,000 tables deep.
     let depth: usize = 8_000;
     let mut table = Vec::new();
@@ -20,16 +19,22 @@ fn amqp_tables_and_bodies() {
         table.extend(if level + 1 < depth { &[1, b'a', b'F'][..] } else { &[] });
     }
     let start = [&[0, 10, 0, 10, 0, 9][..], &table, &[0, 0, 0, 0, 0, 0, 0, 0]].concat();
-    bomb("amqp", (Tcp, 5672), &[], |it| {
+    bomb("amqp", (Tcp, 5672), &["channel_limit"], |it| {
         it.client(b"AMQP\0\0\x09\x01");
         (0..50).for_each(|_| it.server(method(&start)));
         // basic.publish, and a header that announces 2^63 bytes.
         for channel in 0..20_000_u16 {
             let publish = [&[0, 60, 0, 40, 0, 0, 1, b'x', 1, b'k', 0][..]].concat();
             let channel = channel.to_be_bytes();
-            it.client([&[1, channel[0], channel[1]][..], &(publish.len() as u32).to_be_bytes(), &publish, &[0xce]].concat());
+            it.client(
+                [&[1, channel[0], channel[1]][..], &(publish.len() as u32).to_be_bytes(), &publish, &[0xce]]
+                    .concat(),
+            );
             let header = [&[0, 60, 0, 0][..], &(1_u64 << 63).to_be_bytes(), &[0, 0]].concat();
-            it.client([&[2, channel[0], channel[1]][..], &(header.len() as u32).to_be_bytes(), &header, &[0xce]].concat());
+            it.client(
+                [&[2, channel[0], channel[1]][..], &(header.len() as u32).to_be_bytes(), &header, &[0xce]]
+                    .concat(),
+            );
         }
     });
 }
@@ -39,24 +44,34 @@ fn amqp_tables_and_bodies() {
 fn bson_that_is_deep() {
     let message = |body: &[u8]| {
         let length = (16 + 5 + body.len()) as u32;
-        [&length.to_le_bytes()[..], &1_u32.to_le_bytes(), &[0; 4], &2013_u32.to_le_bytes(), &[0; 5], body].concat()
+        [&length.to_le_bytes()[..], &1_u32.to_le_bytes(), &[0; 4], &2013_u32.to_le_bytes(), &[0; 5], body]
+            .concat()
     };
     let depth: usize = 5_000;
     let mut document = Vec::new();
     // Each level: length, type 3, name "a", ..., end; the innermost is empty.
     for level in 0..depth {
         let inside = depth - 1 - level;
-        document.extend((5 + inside * 8) .to_le_bytes()[..4].iter());
+        document.extend((5 + inside * 8).to_le_bytes()[..4].iter());
         if inside > 0 {
             document.extend([3, b'a', 0]);
         }
     }
     document.extend(vec![0; depth]);
-    bomb("bson", (Tcp, 27017), &[], |it| {
+    bomb("bson", (Tcp, 27017), &["mongodb_out_of_step"], |it| {
         let hello = [&[16, 0, 0, 0, 0x10][..], b"hello\0", &[1, 0, 0, 0, 0]].concat();
         it.client(message(&hello));
         (0..200).for_each(|_| it.client(message(&document)));
-        it.client([&0x7fff_ffff_u32.to_le_bytes()[..], &2_u32.to_le_bytes(), &[0; 4], &2013_u32.to_le_bytes(), &[0; 5]].concat());
+        it.client(
+            [
+                &0x7fff_ffff_u32.to_le_bytes()[..],
+                &2_u32.to_le_bytes(),
+                &[0; 4],
+                &2013_u32.to_le_bytes(),
+                &[0; 5],
+            ]
+            .concat(),
+        );
         (0..10_000).for_each(|_| it.client([0; 1400]));
     });
 }
@@ -66,10 +81,12 @@ fn bson_that_is_deep() {
 fn kafka_counts() {
     let request = |id: u32, key: u16, body: &[u8]| {
         let length = (2 + 2 + 4 + 2 + 1 + body.len()) as u32;
-        [&length.to_be_bytes()[..], &key.to_be_bytes(), &[0, 1], &id.to_be_bytes(), &[0, 1, b'c'], body].concat()
+        [&length.to_be_bytes()[..], &key.to_be_bytes(), &[0, 1], &id.to_be_bytes(), &[0, 1, b'c'], body]
+            .concat()
     };
     bomb("kafka", (Tcp, 9092), &["evicted"], |it| {
-        for id in 0..300_000 {
+        it.client(request(0, 3, &[0, 0, 0, 1, 0, 1, b't']));
+        for id in 1..300_000 {
             it.client(request(id, 3, &[0x7f, 0xff, 0xff, 0xff, 0, 1, b't']));
         }
         it.client([0x7f, 0xff, 0xff, 0xff, 0, 3, 0, 1, 0, 0, 0, 1, 0, 1, b'c']);
@@ -94,7 +111,7 @@ fn mqtt_lengths() {
 /// Cassandra, MySQL and Diameter: frames that promise more than will come.
 #[test]
 fn frames_that_promise_more_than_comes() {
-    bomb("cql", (Tcp, 9042), &[], |it| {
+    bomb("cql", (Tcp, 9042), &["request_cut"], |it| {
         it.client([4, 0, 0, 0, 5, 0, 0, 0, 0]);
         it.server([0x84, 0, 0, 0, 6, 0, 0, 0, 2, 0, 0]);
         (0..40_000_u32).for_each(|number| {
@@ -104,17 +121,26 @@ fn frames_that_promise_more_than_comes() {
     });
     bomb("mysql", (Tcp, 3306), &[], |it| {
         let version = b"8.0.30\0";
-        let mut greeting = [&[10][..], version, &[1, 0, 0, 0], b"12345678\0", &[0xff, 0xff, 45, 2, 0, 0xff, 0xdf, 21]].concat();
+        let mut greeting =
+            [&[10][..], version, &[1, 0, 0, 0], b"12345678\0", &[0xff, 0xff, 45, 2, 0, 0xff, 0xdf, 21]]
+                .concat();
         greeting.extend([0; 10]);
         greeting.extend(b"123456789012\0mysql_native_password\0");
         it.server([&[greeting.len() as u8, 0, 0, 0][..], &greeting].concat());
-        it.client([&[0xff, 0xff, 0xff, 1][..], &[0x85, 0xa6, 0x0f, 0, 0, 0, 0, 1, 45]].concat());
+        let mut login = vec![35, 0, 0, 1, 0, 0x82, 0, 0, 0, 0, 0, 1, 33];
+        login.extend([0; 23]);
+        login.extend(b"a\0\0");
+        it.client(login);
+        it.server([7, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0]);
+        // A statement of 16 MiB that goes on in the next packet, which never ends.
+        it.client([0xff, 0xff, 0xff, 0, 3]);
         (0..30_000).for_each(|_| it.client([0xff; 1400]));
     });
     bomb("diameter", (Tcp, 3868), &[], |it| {
         for id in 0..100_000_u32 {
-            let head = [&[1, 0, 0, 20, 0x80, 0, 1, 24, 0, 0, 0, 0][..], &id.to_be_bytes(), &id.to_be_bytes()].concat();
-            it.client(head);
+            let head = [&[1, 0, 0, 32, 0x80, 0, 1, 24, 0, 0, 0, 0][..], &id.to_be_bytes(), &id.to_be_bytes()]
+                .concat();
+            it.client([&head[..], &[0, 0, 1, 8, 0x40, 0, 0, 9, b'a', 0, 0, 0]].concat());
         }
         it.client([1, 0xff, 0xff, 0xfc, 0x80, 0, 1, 24, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
         (0..15_000).for_each(|_| it.client([0; 1400]));
@@ -130,14 +156,14 @@ fn datagrams_that_are_never_answered() {
             it.message(Side::A, &[id[0], id[1], 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1]);
         }
     });
-    bomb("quic", (Udp, 443), &[], |it| {
+    bomb("quic", (Udp, 443), &["unknown_protocol"], |it| {
         for id in 0..50_000_u64 {
             let mut packet = [&[0xc3, 0, 0, 0, 1, 8][..], &id.to_be_bytes(), &[0, 0, 0x44, 0x90]].concat();
             packet.resize(1200, 0x55);
             it.message(Side::A, &packet);
         }
     });
-    bomb("radius", (Udp, 1812), &[], |it| {
+    bomb("radius", (Udp, 1812), &["retransmitted"], |it| {
         for id in 0..200_000_u32 {
             let mut packet = vec![1, id as u8, 0, 20];
             packet.extend([id as u8; 16]);
@@ -150,8 +176,8 @@ fn datagrams_that_are_never_answered() {
 #[test]
 fn handshakes_and_frames_without_an_end() {
     bomb("tls", (Tcp, 443), &[], |it| {
-        // ClientHello of 16 MiB, in records of 16 KiB.
-        let record = [&[22, 3, 1, 0x40, 0][..], &[1, 0xff, 0xff, 0xff, 3, 3], &[0x11; 16_378]].concat();
+        // A ClientHello of 60 KiB, in records of 16 KiB, again and again.
+        let record = [&[22, 3, 1, 0x40, 0][..], &[1, 0, 0xf0, 0, 3, 3], &[0x11; 16_378]].concat();
         (0..1000).for_each(|_| it.client(&record));
     });
     bomb("websocket", (Tcp, 80), &[], |it| {

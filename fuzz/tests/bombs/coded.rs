@@ -26,7 +26,9 @@ fn answered(name: &str, coding: &str, body: &[u8], words: &[&str]) {
     bomb(name, (Tcp, 80), words, |it| {
         it.client("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
         let length = body.len();
-        it.server(format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {length}\r\n\r\n"));
+        it.server(format!(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {length}\r\n\r\n"
+        ));
         it.server(body);
     });
 }
@@ -41,7 +43,7 @@ fn gzip_inside_of_gzip() {
     let mut outer = GzEncoder::new(Vec::new(), Compression::fast());
     outer.write_all(&gzip()).unwrap();
     answered("gzip twice", "gzip, gzip", &outer.finish().unwrap(), &["decompression_limit"]);
-    answered("nine codings", &["gzip"; 9].join(", "), &gzip(), &["unknown_coding", "decompression_limit", "undecodable"]);
+    answered("nine codings", &["gzip"; 9].join(", "), &gzip(), &["unknown_coding"]);
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn zstandard_windows_and_repeats() {
     let magic = [0x28, 0xb5, 0x2f, 0xfd];
     // Window_Descriptor: exponent 21, so 2^31 bytes.
     let wide = [&magic[..], &[0x00, 21 << 3, 0x03, 0, 0x10, b'a']].concat();
-    answered("zstd window", "zstd", &wide, &["undecodable", "decompression_limit"]);
+    answered("zstd window", "zstd", &wide, &["undecodable"]);
     // Exponent 13, so 8 MiB; each block is 128 KiB of one byte, in four.
     let mut repeats = [&magic[..], &[0x00, 13 << 3]].concat();
     for _ in 0..20_000 {
@@ -79,11 +81,13 @@ fn zstandard_windows_and_repeats() {
 fn many_coded_bodies_one_behind_another() {
     let body = gzip();
     let body = &body[..body.len().min(20_000)];
-    bomb("many gzips", (Tcp, 80), &["decompression_limit", "undecodable"], |it| {
+    bomb("many gzips", (Tcp, 80), &["decompression_limit"], |it| {
         for _ in 0..200 {
             it.client("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
             let length = body.len();
-            it.server(format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n"));
+            it.server(format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n"
+            ));
             it.server(body);
         }
     });

@@ -44,7 +44,7 @@ fn length(mut value: usize) -> Vec<u8> {
 /// One large field goes into the dynamic table; then each byte of thousands of requests names it.
 #[test]
 fn hpack_references_to_one_large_field() {
-    bomb("hpack", (Tcp, 80), &["headers_omitted", "header_bytes", "headers_too_large", "header_limit"], |it| {
+    bomb("hpack", (Tcp, 80), &["headers_omitted"], |it| {
         it.client(open());
         let value = vec![b'a'; 4000];
         let mut block = GET.to_vec();
@@ -64,7 +64,7 @@ fn hpack_references_to_one_large_field() {
 /// A header block that never ends.
 #[test]
 fn continuation_flood() {
-    bomb("continuation", (Tcp, 80), &["header_bytes", "headers_too_large", "header_limit", "http2_headers_too_large"], |it| {
+    bomb("continuation", (Tcp, 80), &["header_limit"], |it| {
         it.client(open());
         it.client(frame(HEADERS, END_STREAM, 1, &GET));
         let mut block = vec![0, 1, b'x'];
@@ -102,7 +102,7 @@ fn rapid_reset() {
 
 #[test]
 fn headers_of_http1_that_never_end() {
-    bomb("endless headers", (Tcp, 80), &["header_limit", "headers_too_large", "header_bytes", "http1_header_limit", "head_too_long"], |it| {
+    bomb("endless headers", (Tcp, 80), &["header_limit"], |it| {
         it.client("GET / HTTP/1.1\r\nHost: a\r\n");
         for number in 0..1_000_000 {
             it.client(format!("X-{number}: {number}\r\n"));
@@ -113,7 +113,7 @@ fn headers_of_http1_that_never_end() {
 /// A line that never ends, chunks of one byte, and pipelined requests that nobody answers.
 #[test]
 fn small_parts_without_an_end() {
-    bomb("endless target", (Tcp, 80), &[], |it| {
+    bomb("endless target", (Tcp, 80), &["header_limit"], |it| {
         it.client("GET /");
         (0..20_000).for_each(|_| it.client([b'a'; 1400]));
     });

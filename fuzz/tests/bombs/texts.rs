@@ -25,8 +25,16 @@ fn json_and_graphql_that_are_deep() {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         posted("deep json", "/graphql", &format!("{{\"query\":\"{{a}}\",\"variables\":{nested}}}"));
         let objects = format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
-        posted("deep objects", "/v1/chat/completions", &format!("{{\"model\":\"m\",\"messages\":[{objects}]}}"));
-        posted("deep mcp", "/mcp", &format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{objects}}}"));
+        posted(
+            "deep objects",
+            "/v1/chat/completions",
+            &format!("{{\"model\":\"m\",\"messages\":[{objects}]}}"),
+        );
+        posted(
+            "deep mcp",
+            "/mcp",
+            &format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{objects}}}"),
+        );
         let selection = format!("{}{}", "{a".repeat(depth), "}".repeat(depth));
         posted("deep graphql", "/graphql", &format!("{{\"query\":\"query Q {selection}\"}}"));
     }
@@ -62,7 +70,7 @@ fn ber_that_is_deep() {
         }
     });
     // Lengths that promise four gigabytes.
-    bomb("long ber", (Tcp, 389), &[], |it| {
+    bomb("long ber", (Tcp, 389), &["unknown_protocol"], |it| {
         it.client([0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 2, 1, 1, 0x63, 0x84, 0xff, 0xff, 0xff, 0xf0]);
         (0..10_000).for_each(|_| it.client([0; 1400]));
     });
@@ -73,8 +81,10 @@ fn ber_that_is_deep() {
 #[test]
 fn dns_names_that_point_in_circles() {
     let head = |answers: u16| [&[0, 7, 0x81, 0x80, 0, 1][..], &answers.to_be_bytes(), &[0, 0, 0, 0]].concat();
-    bomb("dns loops", (Udp, 53), &[], |it| {
-        for (name, answers) in [(&[0xc0, 12][..], 0), (&[0xc0, 14, 0xc0, 12][..], 0), (&[1, b'a', 0xc0, 12][..], 0)] {
+    bomb("dns loops", (Udp, 53), &["malformed"], |it| {
+        for (name, answers) in
+            [(&[0xc0, 12][..], 0), (&[0xc0, 14, 0xc0, 12][..], 0), (&[1, b'a', 0xc0, 12][..], 0)]
+        {
             for _ in 0..10_000 {
                 let message = [&head(answers), name, &[0, 1, 0, 1]].concat();
                 it.message(wirewise_model::Side::B, &message);
@@ -93,10 +103,12 @@ fn dns_names_that_point_in_circles() {
 #[test]
 fn redis_arrays() {
     bomb("redis promises", (Tcp, 6379), &[], |it| {
-        it.client("*2147483647\r\n$3\r\nSET\r\n");
+        it.client("*1\r\n$4\r\nPING\r\n");
+        it.server("+PONG\r\n");
+        it.client("*1048576\r\n$3\r\nSET\r\n");
         (0..500_000).for_each(|_| it.client("$1\r\na\r\n"));
     });
-    bomb("redis depth", (Tcp, 6379), &[], |it| {
+    bomb("redis depth", (Tcp, 6379), &["out_of_step"], |it| {
         it.client("*1\r\n$4\r\nPING\r\n");
         (0..1_000_000).for_each(|_| it.server("*1\r\n"));
     });
@@ -112,8 +124,9 @@ fn redis_arrays() {
 /// A statement of megabytes, and one of nothing but brackets.
 #[test]
 fn statements_without_an_end() {
-    let query = |text: &str| [b"Q", &(text.len() as u32 + 5).to_be_bytes()[..], text.as_bytes(), b"\0"].concat();
-    bomb("sql", (Tcp, 5432), &[], |it| {
+    let query =
+        |text: &str| [b"Q", &(text.len() as u32 + 5).to_be_bytes()[..], text.as_bytes(), b"\0"].concat();
+    bomb("sql", (Tcp, 5432), &["statement_cut"], |it| {
         it.client([0, 0, 0, 16, 0, 3, 0, 0, b'u', b's', b'e', b'r', 0, b'a', 0, 0]);
         for text in ["(".repeat(1 << 20), format!("select {}1", "a,".repeat(1 << 22)), "/*".repeat(1 << 20)] {
             (0..4).for_each(|_| it.client(query(&text)));
