@@ -400,6 +400,12 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
     pub(crate) fn hole_due(&mut self, side: Side, now: Timestamp) {
         self.flow.tcp[side.index()].clear(QUEUED);
         self.settle_both(side, now);
+        // Each waits for the other: their acknowledgements contradict each other.
+        let waits = self.flow.rare.as_ref().and_then(|rare| rare.reorder[side.index()].as_ref());
+        if waits.is_some_and(|waits| now.since(waits.since) >= self.shared.limits.gap_wait) && self.is_held(side) {
+            self.give_up_waiting(side, now);
+            self.settle_both(side, now);
+        }
         if self.flow.rare.as_ref().is_some_and(|rare| rare.reorder[side.index()].is_some()) {
             self.hole(side, now, |_| {});
         }
@@ -518,13 +524,13 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
             let Some(reorder) = &mut rare.reorder[index] else { return told };
             let cost = reorder.cost();
             let limits = &self.shared.limits;
-            let due = now.since(reorder.since) >= limits.gap_wait
-                || reorder.packets >= limits.gap_packets
+            let full = reorder.packets >= limits.gap_packets
                 || cost > limits.reorder_bytes
                 || self.shared.cost > limits.buffered_bytes;
-            if held && !due {
+            if held && !full {
                 return told;
             }
+            let due = full || now.since(reorder.since) >= limits.gap_wait;
             if let Some(segment) = reorder.pop(next) {
                 self.shared.buffered -= segment.bytes.len();
                 self.shared.cost -= cost - reorder.cost();

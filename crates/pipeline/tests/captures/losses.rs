@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use wirewise_model::{Call, Endpoint, Kind, Message, Outcome, Transport};
+use wirewise_model::{Call, Coverage, Endpoint, Exchange, Kind, Message, Outcome, Transport};
 
 use crate::corpus::{Frames, Heard};
 
@@ -183,6 +183,12 @@ impl There {
     }
 }
 
+/// Whether a call says itself that bytes of it were lost, and names of several statements only some.
+fn less(some: &Exchange, all: &Exchange) -> bool {
+    let statements: Vec<&str> = all.target.split("; ").collect();
+    some.coverage == Coverage::Partial && some.target.split("; ").all(|one| statements.contains(&one))
+}
+
 fn cites_any(call: &Call, any: &[u64]) -> bool {
     let both = [&call.exchange.request, &call.exchange.response];
     both.into_iter().flat_map(numbers).any(|packet| any.contains(&packet))
@@ -227,7 +233,7 @@ fn is_same(whole: &Call, call: &Call, there: &There) -> bool {
     all.protocol == some.protocol
         && in_step
         && (coarser || left_open(&some.operation, &all.operation))
-        && left_open(&some.target, &all.target)
+        && (left_open(&some.target, &all.target) || less(some, all))
         && status
         && (answered || unanswered)
 }
