@@ -111,7 +111,8 @@ impl Run<'_> {
         eprintln!("$ guided {} {}", self.target, options.join(" "));
         let output = command.stdin(Stdio::null()).output().context("run bash")?;
         let times = String::from_utf8_lossy(&output.stderr).into_owned();
-        let line = times.lines().rev().find_map(|line| line.strip_prefix("cpu ")).context("bash told no time")?;
+        let line =
+            times.lines().rev().find_map(|line| line.strip_prefix("cpu ")).context("bash told no time")?;
         let cpu = line.split_whitespace().filter_map(|part| part.parse::<f64>().ok()).sum();
         Ok((String::from_utf8_lossy(&output.stdout).into_owned(), cpu))
     }
@@ -160,7 +161,8 @@ mod tests {
 
     #[test]
     fn the_last_figures_of_libfuzzer_are_read() {
-        let said = "#2 INITED cov: 10 ft: 3\n#99 DONE cov: 1203 ft: 9\nstat::number_of_executed_units: 4711\n";
+        let said =
+            "#2 INITED cov: 10 ft: 3\n#99 DONE cov: 1203 ft: 9\nstat::number_of_executed_units: 4711\n";
         assert_eq!(number_after(said, "cov:"), Some(1203));
         assert_eq!(number_after(said, "stat::number_of_executed_units:"), Some(4711));
         assert_eq!(number_after(said, "nothing:"), None);

@@ -402,7 +402,9 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         self.settle_both(side, now);
         // Each waits for the other: their acknowledgements contradict each other.
         let waits = self.flow.rare.as_ref().and_then(|rare| rare.reorder[side.index()].as_ref());
-        if waits.is_some_and(|waits| now.since(waits.since) >= self.shared.limits.gap_wait) && self.is_held(side) {
+        if waits.is_some_and(|waits| now.since(waits.since) >= self.shared.limits.gap_wait)
+            && self.is_held(side)
+        {
             self.give_up_waiting(side, now);
             self.settle_both(side, now);
         }

@@ -78,7 +78,8 @@ pub(crate) struct Found {
 /// What a damaged run told, beside the whole one.
 #[derive(Default)]
 pub(crate) struct Comparison {
-    pub(crate) invented: Vec<String>,
+    /// Calls that are the same as none, with their protocols.
+    pub(crate) invented: Vec<(String, String)>,
     /// By protocol.
     pub(crate) found: BTreeMap<String, Found>,
     /// Calls that are all there and were not found.
@@ -94,18 +95,20 @@ pub(crate) fn compare(whole: &Heard, damaged: &Heard, there: &There) -> Comparis
             by_packet.entry(packet).or_default().push(at);
         }
     }
-    let ends: BTreeSet<[Endpoint; 2]> = whole.flows.iter().map(|flow| pair(flow.client, flow.server)).collect();
+    let ends: BTreeSet<[Endpoint; 2]> =
+        whole.flows.iter().map(|flow| pair(flow.client, flow.server)).collect();
     // By call of the whole run: the calls of the damaged run that are the same.
     let mut met: BTreeMap<usize, Vec<&Call>> = BTreeMap::new();
     for call in &damaged.calls {
         if call.exchange.kind == Kind::Connection {
             if !ends.contains(&pair(call.client, call.server)) {
-                comparison.invented.push(told("a connection between ends that do not speak", call));
+                comparison.invented.push(told_of("a connection between ends that do not speak", call));
             }
             continue;
         }
         let cited = packets(&call.exchange.request).into_iter().chain(packets(&call.exchange.response));
-        let near: BTreeSet<usize> = cited.flat_map(|packet| by_packet.get(&packet).into_iter().flatten().copied()).collect();
+        let near: BTreeSet<usize> =
+            cited.flat_map(|packet| by_packet.get(&packet).into_iter().flatten().copied()).collect();
         let same = near.iter().copied().filter(|&at| is_same(&whole.calls[at], call, there));
         // One packet may bring many calls that are alike (pipelines): of those, one that nobody has met yet.
         let free = |at: &usize| met.get(at).is_none_or(|others| !overlaps(others, call));
@@ -114,11 +117,12 @@ pub(crate) fn compare(whole: &Heard, damaged: &Heard, there: &There) -> Comparis
             Some(at) => met.entry(at).or_default().push(call),
             None if same.is_empty() => {
                 let other = near.first().map(|&at| line(&whole.calls[at])).unwrap_or_default();
-                comparison.invented.push(format!("{} (near it: {other})", told("no call of the whole", call)));
+                let (protocol, line) = told_of("no call of the whole", call);
+                comparison.invented.push((protocol, format!("{line} (near it: {other})")));
             }
             // Datagrams have no sequence: the second of two equal ones is one more, as far as anybody can tell.
             None if call.transport != Transport::Tcp && cites_any(call, &there.doubled) => {}
-            None => comparison.invented.push(told("told once more", call)),
+            None => comparison.invented.push(told_of("told once more", call)),
         }
     }
     for (at, call) in whole.calls.iter().enumerate() {
@@ -175,7 +179,10 @@ impl There {
     }
 
     fn packets(&self, message: &Option<Message>) -> BTreeSet<u64> {
-        numbers(message).into_iter().map(|number| self.first_alike.get(&number).copied().unwrap_or(number)).collect()
+        numbers(message)
+            .into_iter()
+            .map(|number| self.first_alike.get(&number).copied().unwrap_or(number))
+            .collect()
     }
 
     fn share(&self, one: &Option<Message>, other: &Option<Message>) -> bool {
@@ -224,8 +231,9 @@ fn is_same(whole: &Call, call: &Call, there: &There) -> bool {
     }
     // Kafka names a topic by its id where its name was not heard.
     let is_id = |text: &str| text.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
-    let left_open =
-        |some: &str, all: &str| some.is_empty() || some == UNKNOWN || some == all || (is_id(some) && !is_id(all));
+    let left_open = |some: &str, all: &str| {
+        some.is_empty() || some == UNKNOWN || some == all || (is_id(some) && !is_id(all))
+    };
     let coarser = some.notes.iter().any(|note| COARSER.contains(&&*note.0));
     let status = some.status.as_ref().is_none_or(|status| all.status.as_ref() == Some(status));
     let answered = some.response.is_some() || all.response.is_none();
@@ -278,6 +286,10 @@ fn line(call: &Call) -> String {
         numbers(&exchange.request).iter().take(4).collect::<Vec<_>>(),
         numbers(&exchange.response).iter().take(4).collect::<Vec<_>>(),
     )
+}
+
+fn told_of(what: &str, call: &Call) -> (String, String) {
+    (call.exchange.protocol.clone().into_owned(), told(what, call))
 }
 
 fn told(what: &str, call: &Call) -> String {
