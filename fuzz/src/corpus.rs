@@ -1,7 +1,7 @@
 //! A target's corpus: one file of the repository, for thousands of small ones are a burden to everybody's checkout.
 //!
 //! `corpus/NAME.bin` is its inputs one behind another, each behind its length (4 bytes, little endian). Bounded by
-//! [`Corpus::MOST_BYTES`]; past it the longest inputs stay out. `cases/NAME/` holds, a file each, the inputs that once were
+//! [`Corpus::MOST_BYTES`]; past it a choice is kept. `cases/NAME/` holds, a file each, the inputs that once were
 //! finds: those are never dropped.
 
 use std::fs;
@@ -58,23 +58,46 @@ impl Corpus {
     }
 
     /// Writes it to its place, within its bound; says how many inputs that were.
-    pub fn store(mut self, target: &str) -> io::Result<usize> {
-        self.inputs.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
-        self.inputs.dedup();
+    pub fn store(self, target: &str) -> io::Result<usize> {
+        let chosen = self.bounded(Self::MOST_BYTES).inputs;
         let mut packed = Vec::new();
-        let mut count = 0;
-        for input in &self.inputs {
-            if packed.len() + input.len() + 4 > Self::MOST_BYTES {
-                break;
-            }
+        for input in &chosen {
             packed.extend_from_slice(&(input.len() as u32).to_le_bytes());
             packed.extend_from_slice(input);
-            count += 1;
         }
         let path = Self::path(target);
         fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
         fs::write(path, packed)?;
-        Ok(count)
+        Ok(chosen.len())
+    }
+
+    /// As many inputs as fit: half of the room for the smallest, half for others of every size, since a whole handshake is
+    /// long and leads further.
+    fn bounded(mut self, most: usize) -> Self {
+        self.inputs.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+        self.inputs.dedup();
+        let cost = |input: &Vec<u8>| input.len() + 4;
+        let total: usize = self.inputs.iter().map(cost).sum();
+        if total <= most {
+            return self;
+        }
+        let mut room = most / 2;
+        let mut n_small = 0;
+        while let Some(rest) = self.inputs.get(n_small).and_then(|input| room.checked_sub(cost(input))) {
+            room = rest;
+            n_small += 1;
+        }
+        let larger = self.inputs.split_off(n_small);
+        let mut room = most - self.inputs.iter().map(cost).sum::<usize>();
+        let left: usize = larger.iter().map(cost).sum();
+        let step = (left / room.max(1) + 1).max(1);
+        for input in larger.into_iter().step_by(step) {
+            if let Some(rest) = room.checked_sub(cost(&input)) {
+                room = rest;
+                self.inputs.push(input);
+            }
+        }
+        self
     }
 
     fn unpack(mut packed: &[u8]) -> Option<Self> {
@@ -101,4 +124,19 @@ fn files(folder: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corpus_past_its_bound_keeps_small_inputs_and_some_of_every_size() {
+        let inputs = (1..=200).map(|length| vec![7; length]).collect();
+        let kept = Corpus { inputs }.bounded(4000).inputs;
+        let bytes: usize = kept.iter().map(|input| input.len() + 4).sum();
+        assert!((3500..=4000).contains(&bytes), "{bytes}");
+        assert_eq!(kept[..50].iter().map(Vec::len).collect::<Vec<_>>(), (1..=50).collect::<Vec<_>>());
+        assert!(kept.iter().any(|input| input.len() > 150));
+    }
 }
