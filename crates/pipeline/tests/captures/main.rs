@@ -51,7 +51,7 @@ const INVENTED: &[(&str, usize)] = &[
     ("postgres", 9),
     ("quic", 1),
     ("redis", 11),
-    ("tls", 8),
+    ("tls", 6),
     ("websocket", 1),
 ];
 /// What is compared. Other protocols of the truth are not dissected yet.
