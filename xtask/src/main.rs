@@ -1,6 +1,7 @@
-//! The project's chores: `cargo xtask demo`, `test`, `bench`, `tidy`, `new-dissector`.
+//! The project's chores: `cargo xtask demo`, `test`, `bench`, `fuzz`, `tidy`, `new-dissector`.
 
 mod bench;
+mod fuzz;
 mod install;
 mod new_dissector;
 mod place;
@@ -44,6 +45,15 @@ enum Chore {
         #[arg(long)]
         count: Option<u64>,
     },
+    /// Fuzzes by coverage: every protocol of the table, frames and records; keeps corpus, totals and finds in fuzz/.
+    Fuzz {
+        /// One protocol (or `frames`, `records`) alone.
+        #[arg(long)]
+        protocol: Option<String>,
+        /// Seconds for each.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Checks that dependencies point down, that pure crates are pure, and that licences are permissive.
     Tidy,
     /// Makes the folder of a new protocol and its word in the table.
@@ -58,6 +68,7 @@ fn main() -> Result<()> {
         Chore::Demo { yes, arguments } => run::demo(yes, &arguments),
         Chore::Test { yes } => test::test(yes),
         Chore::Bench { name, count } => bench::bench(name.as_deref(), count),
+        Chore::Fuzz { protocol, seconds } => fuzz::fuzz(protocol.as_deref(), seconds),
         Chore::Tidy => tidy::tidy(),
         Chore::NewDissector { name } => new_dissector::new_dissector(&name),
     }

@@ -31,10 +31,19 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         self.on.event(self.flow, self.attached, event);
     }
 
-    /// Delivers what waits, with the gaps before it.
+    /// Delivers what waits, with the gaps before it: hole by hole, so that what each side said stands behind what it
+    /// answers.
     pub(crate) fn finish_sides(&mut self, at: Timestamp) {
-        for side in [Side::A, Side::B] {
-            self.settle(side, at, true);
+        loop {
+            self.settle_both(Side::A, at);
+            let Some(rare) = &self.flow.rare else { return };
+            let waits = |side: &Side| rare.reorder[side.index()].is_some();
+            let mut sides = [Side::A, Side::B].into_iter().filter(waits);
+            let (first, second) = (sides.next(), sides.next());
+            let Some(first) = first else { return };
+            // What waits for the other side has no hole of its own to step over.
+            let side = if self.is_held(first) { second.unwrap_or(first) } else { first };
+            self.give_up_waiting(side, at);
         }
     }
 

@@ -15,6 +15,20 @@ pub(crate) struct Segment {
     pub(crate) wire: u32,
     pub(crate) bytes: Box<[u8]>,
     pub(crate) mark: Mark,
+    /// What its sender had of the other side by then: the byte that it expected next, where that is known.
+    pub(crate) answers: Option<u32>,
+}
+
+/// A segment as it comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Incoming<'a> {
+    pub(crate) seq: u32,
+    /// How long it was on the wire.
+    pub(crate) wire: u32,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) mark: Mark,
+    /// As [`Segment::answers`].
+    pub(crate) answers: Option<u32>,
 }
 
 /// A hole in a stream, and what stands behind it.
@@ -72,7 +86,8 @@ impl Reorder {
 
     /// Keeps those parts of a segment that were not heard yet: the first bytes win. Gives how many captured
     /// bytes were kept. `next` is the byte that is due; the segment begins there or later.
-    pub(crate) fn insert(&mut self, next: u32, seq: u32, wire: u32, bytes: &[u8], mark: Mark) -> usize {
+    pub(crate) fn insert(&mut self, next: u32, incoming: Incoming<'_>) -> usize {
+        let Incoming { seq, wire, bytes, mark, answers } = incoming;
         let place = |seq: u32| u64::from(seq.wrapping_sub(next));
         let (start, before) = (place(seq), self.bytes);
         let (mut at, end) = (start, start + u64::from(wire));
@@ -84,6 +99,7 @@ impl Reorder {
                 wire: (to - from) as u32,
                 bytes: bytes[cut(from)..cut(to)].into(),
                 mark,
+                answers,
             }
         };
         while at < end {
@@ -114,7 +130,8 @@ mod tests {
         let next = u32::MAX - 2;
         let mark = Mark::default();
         let mut put = |offset: u32, bytes: &[u8]| {
-            reorder.insert(next, next.wrapping_add(offset), bytes.len() as u32, bytes, mark)
+            let seq = next.wrapping_add(offset);
+            reorder.insert(next, Incoming { seq, wire: bytes.len() as u32, bytes, mark, answers: None })
         };
         assert_eq!(put(6, b"GH"), 2);
         assert_eq!(put(2, b"CD"), 2);

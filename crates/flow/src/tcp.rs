@@ -4,13 +4,17 @@
 //! more than `reorder_bytes` or `buffered_bytes`. An acknowledgement of bytes that were not heard says that
 //! they arrived there and were lost here; a few more packets are waited for even then, since the two
 //! directions of a capture may be out of step. First bytes win where segments overlap.
+//!
+//! What a side says after it has acknowledged bytes that were not heard yet waits with them: until they are heard, or
+//! their hole is stepped over. So a question is told before its answer, though the capture has them the other way round
+//! (several queues of a device, several interfaces), and where the question was lost its gap is told before the answer.
 
 use wirewise_model::{Mark, Reason, Side, Timestamp};
 use wirewise_wire::{Packet, Tcp};
 
 use crate::context::Context;
 use crate::flow::Phase;
-use crate::reorder::Reorder;
+use crate::reorder::{Incoming, Reorder};
 use crate::{EndReason, Event, Flow, Listener};
 
 /// Heard before: a retransmission, a keep-alive, a probe of a closed window.
@@ -179,8 +183,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
                 _ => self.data(side, start, len as u32, bytes, flags.fin(), packet.last),
             }
         }
-        self.settle(side.other(), now, false);
-        self.settle(side, now, false);
+        self.settle_both(side.other(), now);
     }
 
     /// Holes wait for packets: here is one.
@@ -354,7 +357,9 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         if in_front {
             self.flow.rare().counters[index].out_of_order += 1;
         }
-        if start == next && !holds {
+        let answers = self.answers(side);
+        let held = answers.is_some_and(|answers| self.is_unheard(side.other(), answers));
+        if start == next && !holds && !held {
             if self.flow.timed.is_none() {
                 self.flow.timed = Some(side);
                 self.flow.timed_end = start.wrapping_add(len);
@@ -367,7 +372,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         let mut cost = 0;
         self.hole(side, mark.at, |reorder| {
             let before = reorder.cost();
-            kept = reorder.insert(next, start, len, bytes, mark);
+            kept = reorder.insert(next, Incoming { seq: start, wire: len, bytes, mark, answers });
             cost = reorder.cost() - before;
         });
         self.shared.buffered += kept;
@@ -394,7 +399,15 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
     /// The queue of holes came to this side: its hole is filled, stepped over, or queued anew.
     pub(crate) fn hole_due(&mut self, side: Side, now: Timestamp) {
         self.flow.tcp[side.index()].clear(QUEUED);
-        self.settle(side, now, false);
+        self.settle_both(side, now);
+        // Each waits for the other: their acknowledgements contradict each other.
+        let waits = self.flow.rare.as_ref().and_then(|rare| rare.reorder[side.index()].as_ref());
+        if waits.is_some_and(|waits| now.since(waits.since) >= self.shared.limits.gap_wait)
+            && self.is_held(side)
+        {
+            self.give_up_waiting(side, now);
+            self.settle_both(side, now);
+        }
         if self.flow.rare.as_ref().is_some_and(|rare| rare.reorder[side.index()].is_some()) {
             self.hole(side, now, |_| {});
         }
@@ -466,19 +479,65 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         self.tell(Event::Gap { side, len: u64::from(len), at });
     }
 
-    /// Delivers what is in order, and steps over holes that have been waited for long enough; all of them
-    /// where `flush` says that nothing more will come.
-    pub(crate) fn settle(&mut self, side: Side, now: Timestamp, flush: bool) {
+    /// The byte of the other side that `side` expects next, where that is known.
+    fn answers(&self, side: Side) -> Option<u32> {
+        let mine = &self.flow.tcp[side.index()];
+        mine.has(ACKS).then_some(mine.acked)
+    }
+
+    /// Whether bytes of `side` before `end` are waited for: not those of a side of which nothing was heard at all, for
+    /// then only one direction is captured.
+    fn is_unheard(&self, side: Side, end: u32) -> bool {
+        let waits = self.flow.rare.as_ref().is_some_and(|rare| rare.reorder[side.index()].is_some());
+        let theirs = &self.flow.tcp[side.index()];
+        waits && !theirs.has(GUESSED) && distance(end, theirs.next) > 0
+    }
+
+    /// Whether the next bytes of `side` are there, and wait for bytes of the other side that they answer.
+    pub(crate) fn is_held(&self, side: Side) -> bool {
+        let next = self.flow.tcp[side.index()].next;
+        let front = self.flow.rare.as_ref().and_then(|rare| rare.reorder[side.index()].as_ref()?.front());
+        let front = front.filter(|front| front.seq == next);
+        front.and_then(|front| front.answers).is_some_and(|answers| self.is_unheard(side.other(), answers))
+    }
+
+    /// Settles both sides, as long as what one says is what the other waits for.
+    pub(crate) fn settle_both(&mut self, first: Side, now: Timestamp) {
+        while self.settle(first, now) | self.settle(first.other(), now) {}
+    }
+
+    /// Nothing more will come that `side` could wait for.
+    pub(crate) fn give_up_waiting(&mut self, side: Side, now: Timestamp) {
+        if let Some(reorder) = self.flow.rare.as_mut().and_then(|rare| rare.reorder[side.index()].as_mut()) {
+            reorder.packets = u32::MAX;
+        }
+        self.settle(side, now);
+    }
+
+    /// Delivers what is in order, and steps over holes that have been waited for long enough. Says whether anything
+    /// was told.
+    fn settle(&mut self, side: Side, now: Timestamp) -> bool {
         let index = side.index();
+        let mut told = false;
         loop {
             let next = self.flow.tcp[index].next;
-            let Some(rare) = &mut self.flow.rare else { return };
-            let Some(reorder) = &mut rare.reorder[index] else { return };
+            let held = self.is_held(side);
+            let Some(rare) = &mut self.flow.rare else { return told };
+            let Some(reorder) = &mut rare.reorder[index] else { return told };
             let cost = reorder.cost();
+            let limits = &self.shared.limits;
+            let full = reorder.packets >= limits.gap_packets
+                || cost > limits.reorder_bytes
+                || self.shared.cost > limits.buffered_bytes;
+            if held && !full {
+                return told;
+            }
+            let due = full || now.since(reorder.since) >= limits.gap_wait;
             if let Some(segment) = reorder.pop(next) {
                 self.shared.buffered -= segment.bytes.len();
                 self.shared.cost -= cost - reorder.cost();
                 self.deliver(side, &segment.bytes, segment.wire, segment.mark);
+                told = true;
                 continue;
             }
             let ahead = |seq: u32| distance(seq, next) > 0;
@@ -488,7 +547,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
                 reorder.fin = None;
                 if at == next {
                     self.fin(side, mark);
-                    return;
+                    return true;
                 }
                 continue;
             }
@@ -496,14 +555,8 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
             let acked = reorder.acked.filter(|&acked| ahead(acked));
             let Some(furthest) = heard.or(acked) else {
                 rare.reorder[index] = None;
-                return;
+                return told;
             };
-            let limits = &self.shared.limits;
-            let due = flush
-                || now.since(reorder.since) >= limits.gap_wait
-                || reorder.packets >= limits.gap_packets
-                || cost > limits.reorder_bytes
-                || self.shared.cost > limits.buffered_bytes;
             let to = match acked {
                 _ if due => furthest,
                 Some(acked) if reorder.packets >= ACKED_PACKETS => {
@@ -513,12 +566,13 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
                         furthest
                     }
                 }
-                _ => return,
+                _ => return told,
             };
             // The next hole was opened by whatever stands in front of it.
             reorder.since = reorder.front().map_or(now, |front| front.mark.at);
             reorder.packets = 0;
             self.gap(side, to.wrapping_sub(next), now);
+            told = true;
         }
     }
 }

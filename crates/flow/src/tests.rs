@@ -662,3 +662,41 @@ fn random_segments_never_panic_and_the_books_balance() {
     }
     bench.finish();
 }
+
+#[test]
+fn an_answer_heard_before_its_question_waits_for_it() {
+    let mut bench = established();
+    bench.server("PA", 501, 104, "answer").told(&[]);
+    bench.client("PA", 101, 501, "ask").told(&["A ask", "B answer"]);
+    bench.client("A", 104, 507, "").finish().told(&["CaptureEnded", "close open"]);
+}
+
+/// The first answer is lost: what came after it is told in the order in which the two sides said it, though all of it had
+/// been heard when the hole was given up.
+#[test]
+fn behind_a_hole_questions_stand_before_their_answers() {
+    let mut bench = established();
+    bench.client("PA", 101, 501, "ask1").told(&["A ask1"]);
+    bench.client("PA", 105, 505, "ask2").server("PA", 505, 109, "say2");
+    bench.client("PA", 109, 509, "ask3").server("PA", 509, 113, "say3").told(&[]);
+    bench.wait(Duration::from_secs(3));
+    bench.told(&["B gap 4", "A ask2", "B say2", "A ask3", "B say3"]);
+}
+
+#[test]
+fn at_the_end_nothing_waits_any_more() {
+    let mut bench = established();
+    bench.client("PA", 101, 505, "ask2").server("PA", 505, 105, "say2").told(&[]);
+    bench.finish().told(&["B gap 4", "A ask2", "B say2", "CaptureEnded", "close open"]);
+}
+
+/// Each side acknowledges what the other has not said: nobody tells the truth, and both are told in the end.
+#[test]
+fn sides_that_wait_for_each_other_are_told_all_the_same() {
+    let mut bench = established();
+    bench.client("PA", 101, 507, "ask").server("PA", 501, 104, "answer").told(&[]);
+    bench.wait(Duration::from_secs(4)).finish();
+    let lines = std::mem::take(&mut bench.diary.lines);
+    let said = |line: &str| lines.iter().filter(|told| *told == line).count();
+    assert_eq!((said("A ask"), said("B answer")), (1, 1), "{lines:?}");
+}

@@ -101,15 +101,32 @@ impl Stage for MultiGzDecoder<Box<dyn Stage>> {
     }
 }
 
-impl Stage for DecompressorWriter<Box<dyn Stage>> {
+impl Stage for DecompressorWriter<Insists> {
     fn sink(&mut self) -> &mut Sink {
-        self.get_mut().sink()
+        self.get_mut().0.sink()
     }
 }
 
 impl Stage for ZstdDecoder<'static, Box<dyn Stage>> {
     fn sink(&mut self) -> &mut Sink {
         self.get_mut().sink()
+    }
+}
+
+/// What brotli's decoder writes to. It tries for ever where a writer takes nothing, as that of a deflate stream does
+/// behind the stream's end.
+struct Insists(Box<dyn Stage>);
+
+impl Write for Insists {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes)? {
+            0 if !bytes.is_empty() => Err(io::ErrorKind::WriteZero.into()),
+            taken => Ok(taken),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -180,7 +197,7 @@ pub(crate) fn chain(codings: &[Coding], sink: Sink) -> Result<Box<dyn Stage>, Si
         stage = match coding {
             Coding::Gzip => Box::new(MultiGzDecoder::new(stage)),
             Coding::Deflate => Box::new(Deflate::Unsure { first: None, next: Some(stage) }),
-            Coding::Brotli => Box::new(DecompressorWriter::new(stage, 4096)),
+            Coding::Brotli => Box::new(DecompressorWriter::new(Insists(stage), 4096)),
             Coding::Zstd => match zstd(stage) {
                 Ok(decoder) => Box::new(decoder),
                 Err(_) => return Err(Sink::default()),

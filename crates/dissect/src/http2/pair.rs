@@ -323,7 +323,9 @@ impl Streams {
     /// A header block of the server's: an interim response, a response, or what comes behind its body.
     pub(super) fn answered(&mut self, block: Block, mut fields: Fields, bounds: &Bounds, out: &mut Out) {
         let Block { stream, client, track, ended } = block;
-        if !self.open.contains_key(&stream) && !self.is_orphan(stream, ended, &fields) {
+        // An interim response to nothing that was heard is no call yet; the response that follows it will be.
+        let interim = matches!(fields.code(), Some(100..=199));
+        if !self.open.contains_key(&stream) && (interim || !self.is_orphan(stream, ended, &fields)) {
             return;
         }
         if !self.open.contains_key(&stream) {

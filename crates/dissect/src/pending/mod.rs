@@ -113,8 +113,17 @@ impl<T: Clone> Turn<T> {
         self.own = own;
     }
 
+    /// Whether a byte of it was heard. One that was begun on a guess, of a packet that turned out to be no answer, is
+    /// no call: it would cite nothing and have no time.
+    fn is_heard(&self) -> bool {
+        self.exchange.first().is_some()
+    }
+
     /// Tells it as it stands.
     fn tell(mut self, out: &mut Out) {
+        if !self.is_heard() {
+            return;
+        }
         if self.given_up {
             self.exchange.revision = 1;
             self.exchange.note("late_response");
@@ -184,7 +193,7 @@ impl<T: Clone> Turn<T> {
     }
 
     fn copy_open(&self, out: &mut Out) {
-        if self.is_waiting() {
+        if self.is_waiting() && self.is_heard() {
             let mut exchange = self.exchange.clone();
             exchange.outcome = Outcome::Open;
             out.exchanges.push(exchange);

@@ -31,6 +31,7 @@ pub(super) fn open(limits: &Limits, client: Side) -> Box<dyn Stream> {
         backslash: Backslash::Unknown,
         negotiating: None,
         begun: false,
+        holed: false,
         heard: Timestamp::MIN,
     })
 }
@@ -78,6 +79,9 @@ struct Postgres {
     negotiating: Option<Box<Exchange>>,
     /// Messages of a call have come, and not the one that closes its request.
     begun: bool,
+    /// Bytes of that call were lost. Its Sync may have been among them, or not: what goes on as it did is taken for the
+    /// same call, for a call too many would give every later answer to a wrong one.
+    holed: bool,
     heard: Timestamp,
 }
 
@@ -223,7 +227,12 @@ impl Postgres {
             }
             return Then::Nothing;
         }
+        if self.holed {
+            let answered = self.fifo.asking().is_none_or(|turn| turn.exchange.response.is_some());
+            self.begun &= header.kind != b'Q' && !answered;
+        }
         if !self.begun {
+            self.holed = false;
             let mut turn = cycle::begin(self.client);
             turn.exchange.request = Some(Message::bare(input.begin(0)));
             if let Some(database) = self.memory.as_ref().and_then(|memory| memory.database.as_deref()) {
@@ -478,7 +487,8 @@ impl Postgres {
     fn lose_step(&mut self, client: bool, out: &mut Out) -> Step {
         if client {
             self.asking = At::Lost;
-            self.begun = false;
+            self.begun &= self.fifo.asking().is_some_and(|turn| turn.own.extended);
+            self.holed = self.begun;
             self.fifo.requests_lost(self.heard, out);
         } else {
             self.answering = At::Lost;

@@ -492,6 +492,8 @@ impl Tls {
                 let ending = match lane.finished {
                     true if handshake.gap == [false; 2] => Ending::Closed { by: side },
                     true => Ending::Established,
+                    // Its Finished may be among what was lost, or was not known for one: then this may be any alert.
+                    false if handshake.gap != [false; 2] => Ending::Unseen,
                     false => Ending::Refused { by: side, alert: None },
                 };
                 self.finish(ending, out);

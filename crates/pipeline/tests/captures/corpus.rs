@@ -73,6 +73,11 @@ impl Frames {
         for (number, frame) in (1..).zip(&mut self.frames) {
             frame.number = number;
         }
+        self.note_times();
+    }
+
+    /// Looks anew which packets there are, and when they were heard.
+    pub(crate) fn note_times(&mut self) {
         self.times = self.frames.iter().map(|frame| (frame.number, frame.at)).collect();
     }
 }
