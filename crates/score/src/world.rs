@@ -1,0 +1,630 @@
+//! Who talks to whom: workloads, edges between them, endpoints on those, each with its series. Calls find their place
+//! here; windows are closed by `scorer`, and judged by `detectors`.
+
+use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
+use wirewise_model::{CallId, FlowId, Outcome, Timestamp};
+
+use crate::habits::{EdgeHabits, ServiceHabits};
+use crate::limits::{Counters, Limits};
+use crate::names::{Name, Names};
+use crate::observation::{FlowObservation, Observation, Party};
+use crate::rate::RateModel;
+use crate::series::{Sample, Series};
+use crate::sketch::Sketch;
+use crate::evidence::Evidence;
+
+/// Durations of a window that each endpoint keeps for its sketch: what one window can weigh in a quantile.
+const SAMPLES: usize = 4;
+/// Calls with a duration that make an endpoint's usual latency.
+pub(crate) const LEAST_TIMED: u32 = 20;
+/// Steps over which the usual logarithm of an endpoint's latency is averaged.
+const LATENCY_MEMORY: f32 = 400.0;
+/// Least standard deviation of the logarithm of a latency.
+const LEAST_DEVIATION: f32 = 0.25;
+/// Tellers that are remembered.
+const TELLERS: usize = 4096;
+
+/// A workload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Service {
+    /// `namespace/workload`, or the workload where there is no namespace.
+    pub name: Name,
+    /// Calls to it.
+    pub series: Series,
+    /// Its instances.
+    pub pods: Vec<Pod>,
+    /// Edges that end here.
+    pub callers: Vec<u32>,
+    /// Edges that begin here.
+    pub callees: Vec<u32>,
+    /// The last time that its version, or an instance of it, was replaced.
+    pub change: Option<Change>,
+    /// Its first call, as client or server.
+    pub born: Timestamp,
+    /// What it does as a client, for the security statistics.
+    pub habits: ServiceHabits,
+}
+
+/// Something about a workload became other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When it was first noticed.
+    pub at: Timestamp,
+    /// The version before.
+    pub from: Name,
+    /// The version since.
+    pub to: Name,
+}
+
+/// An instance of a workload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pod {
+    /// Its name.
+    pub name: Name,
+    /// Where it runs.
+    pub node: Name,
+    /// What it runs.
+    pub version: Name,
+    /// Calls to it.
+    pub series: Series,
+    /// Its latest call.
+    pub heard: Timestamp,
+}
+
+/// A pair of workloads, of which one calls the other.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Edge {
+    /// Who asks.
+    pub client: u32,
+    /// Who answers.
+    pub server: u32,
+    /// What is spoken, other than handshakes.
+    pub protocol: Name,
+    /// All its calls.
+    pub series: Series,
+    /// The latest call.
+    pub heard: Timestamp,
+    /// The latest call that was answered.
+    pub answered: Timestamp,
+    /// Who told of it last.
+    pub heard_by: Name,
+    /// Endpoints on it.
+    pub n_endpoints: u32,
+    /// Windows in a row without a call.
+    pub silent: u32,
+    /// The longest such silence that ended, fading over days.
+    pub longest_silence: f32,
+    /// Spread of the counts of windows over that of chance.
+    pub dispersion: f32,
+    /// Usual calls of this edge for each call that its client takes in.
+    pub amplification: f32,
+    /// Packets and retransmissions of the window that runs.
+    pub packets: (u32, u32),
+    /// Announcements of a full receiver in the window that runs.
+    pub zero_windows: u32,
+    /// Usual share of retransmissions.
+    pub loss_share: f32,
+    /// Windows with packets.
+    pub loss_windows: u32,
+    /// Evidence of lost packets.
+    pub loss: Evidence,
+    /// Evidence of retries.
+    pub storm: Evidence,
+    /// Evidence of more traffic, in bytes, than is usual.
+    pub surge: Evidence,
+    /// Usual logarithm of bytes a window.
+    pub usual_bytes: f32,
+    /// Counts by minute, for spikes and drops.
+    pub rate: Option<Box<RateModel>>,
+    /// Calls of the minute that runs.
+    pub minute: u32,
+    /// What the security statistics remember.
+    pub habits: EdgeHabits,
+    /// The reasons of failed handshakes, and the server's certificate.
+    pub tls: Tls,
+}
+
+/// What handshakes on an edge showed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tls {
+    /// End of validity of the server's certificate.
+    pub expires: Option<Timestamp>,
+    /// The latest handshake that failed because of a certificate.
+    pub refused_certificate: Option<Timestamp>,
+    /// The handshake that showed it.
+    pub example: Option<CallId>,
+    /// The negotiated version.
+    pub version: Name,
+}
+
+/// An operation on a target, on one edge.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Where.
+    pub edge: u32,
+    /// In which protocol.
+    pub protocol: Name,
+    /// What is done.
+    pub operation: Name,
+    /// To what.
+    pub endpoint: Name,
+    /// Its calls.
+    pub series: Series,
+    /// Calls with a duration so far.
+    pub timed: u32,
+    /// Usual logarithm of the duration in seconds.
+    pub usual: f32,
+    /// Usual distance from that.
+    pub deviation: f32,
+    /// Durations over the last hours.
+    pub sketch: Sketch,
+    /// Durations of the window that runs, in seconds: the first few.
+    samples: [f32; SAMPLES],
+    n_samples: u8,
+    /// Its latest call.
+    pub heard: Timestamp,
+}
+
+/// Something that was never seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Novelty {
+    /// What kind of thing.
+    pub kind: Novel,
+    /// On which edge.
+    pub edge: u32,
+    /// On which endpoint.
+    pub endpoint: Option<u32>,
+    /// The first call of it.
+    pub call: CallId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Kinds of new things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Novel {
+    /// A pair of workloads.
+    Edge,
+    /// An endpoint of a known pair.
+    Endpoint,
+    /// A shape of a known endpoint.
+    Shape,
+}
+
+/// All that is remembered of the traffic.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Texts.
+    pub names: Names,
+    /// Workloads.
+    pub services: Vec<Service>,
+    /// Edges.
+    pub edges: Vec<Edge>,
+    /// Endpoints.
+    pub endpoints: Vec<Endpoint>,
+    pub(crate) service_table: HashTable<u32>,
+    pub(crate) edge_table: HashTable<u32>,
+    pub(crate) endpoint_table: HashTable<u32>,
+    pub(crate) shapes: hashbrown::HashSet<u64, foldhash::quality::FixedState>,
+    pub(crate) flows: hashbrown::HashMap<FlowId, [u64; 4], foldhash::quality::FixedState>,
+    /// Who tells, and when last.
+    pub tellers: Vec<(Name, Timestamp)>,
+    /// New things since the last window.
+    pub(crate) novelties: Vec<Novelty>,
+    /// Endpoints and edges that had a call in the window that runs.
+    pub(crate) active: Vec<u32>,
+}
+
+/// Where a call belongs.
+struct Place {
+    client: u32,
+    server: u32,
+    edge: u32,
+    endpoint: Option<u32>,
+}
+
+impl World {
+    /// Takes a call in. What does not fit under `limits` is counted.
+    pub fn push(&mut self, call: &Observation<'_>, limits: &Limits, counters: &mut Counters) {
+        counters.calls += 1;
+        let Some(place) = self.place(call, limits, counters) else { return };
+        let failed = is_failure(call);
+        let residual = place.endpoint.and_then(|endpoint| self.endpoints[endpoint as usize].take_time(call));
+        let sample = Sample {
+            id: call.id,
+            failed,
+            unanswered: failed && is_unanswered(call),
+            residual: residual.filter(|_| !failed || residual.is_some_and(|(residual, _)| residual > 0.0)),
+            bytes: (call.request_bytes, call.response_bytes),
+        };
+        if let Some(index) = place.endpoint {
+            let endpoint = &mut self.endpoints[index as usize];
+            if endpoint.series.tally.n == 0 {
+                self.active.push(index);
+            }
+            endpoint.series.add(&sample);
+            endpoint.heard = call.at;
+        }
+        let heard_by = self.teller(call.heard_by, call.at, limits, counters);
+        let edge = &mut self.edges[place.edge as usize];
+        edge.series.add(&sample);
+        edge.heard = call.at;
+        edge.heard_by = heard_by;
+        edge.minute += 1;
+        if !sample.unanswered {
+            edge.answered = call.at;
+        }
+        edge.habits.take(call);
+        self.take_tls(call, place.edge, limits, counters);
+        self.services[place.server as usize].series.add(&sample);
+        self.services[place.client as usize].habits.take(call, failed);
+        self.take_pod(place.server, &call.server, call.at, Some(&sample), limits, counters);
+        self.take_pod(place.client, &call.client, call.at, None, limits, counters);
+        if place.endpoint.is_some() && !self.shapes.contains(&call.shape) {
+            if self.shapes.len() >= limits.shapes {
+                counters.shapes_full += 1;
+            } else {
+                self.shapes.insert(call.shape);
+                self.tell_new(Novel::Shape, &place, call, limits);
+            }
+        }
+    }
+
+    /// Takes a flow's counters in.
+    pub fn push_flow(&mut self, flow: &FlowObservation<'_>, limits: &Limits, counters: &mut Counters) {
+        counters.flows += 1;
+        let client = self.service(&flow.client, flow.at, limits, counters);
+        let server = self.service(&flow.server, flow.at, limits, counters);
+        let (Some(client), Some(server)) = (client, server) else { return };
+        let Some(index) = self.find_edge(client, server) else { return };
+        if self.flows.len() >= limits.flows && !self.flows.contains_key(&flow.id) {
+            self.flows.clear();
+            counters.flows_forgotten += 1;
+        }
+        let now = [flow.packets, flow.retransmissions, flow.client_bytes, flow.zero_windows];
+        let before = self.flows.insert(flow.id, now).unwrap_or_default();
+        let grown = |field: usize| u32::try_from(now[field].saturating_sub(before[field])).unwrap_or(u32::MAX);
+        let edge = &mut self.edges[index as usize];
+        edge.packets.0 = edge.packets.0.saturating_add(grown(0));
+        edge.packets.1 = edge.packets.1.saturating_add(grown(1));
+        edge.zero_windows = edge.zero_windows.saturating_add(grown(3));
+        if flow.certificate_expires.is_some() {
+            edge.tls.expires = flow.certificate_expires;
+        }
+    }
+
+    fn place(&mut self, call: &Observation<'_>, limits: &Limits, counters: &mut Counters) -> Option<Place> {
+        let client = self.service(&call.client, call.at, limits, counters)?;
+        let server = self.service(&call.server, call.at, limits, counters)?;
+        let (edge, is_new) = match self.find_edge(client, server) {
+            Some(edge) => (edge, false),
+            None => (self.new_edge(client, server, call, limits, counters)?, true),
+        };
+        let (endpoint, endpoint_is_new) = self.endpoint(edge, call, limits, counters);
+        let place = Place { client, server, edge, endpoint };
+        if is_new {
+            self.tell_new(Novel::Edge, &place, call, limits);
+        } else if endpoint_is_new {
+            self.tell_new(Novel::Endpoint, &place, call, limits);
+        }
+        Some(place)
+    }
+
+    fn tell_new(&mut self, kind: Novel, place: &Place, call: &Observation<'_>, limits: &Limits) {
+        if self.novelties.len() < limits.findings_a_tick {
+            self.novelties.push(Novelty { kind, edge: place.edge, endpoint: place.endpoint, call: call.id, at: call.at });
+        }
+    }
+
+    fn name(&mut self, text: &str, limits: &Limits, counters: &mut Counters) -> Name {
+        let mut end = text.len().min(limits.name_bytes);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        counters.names_cut += u64::from(end < text.len());
+        self.names.intern(&text[..end]).unwrap_or_default()
+    }
+
+    fn service(&mut self, party: &Party<'_>, at: Timestamp, limits: &Limits, counters: &mut Counters) -> Option<u32> {
+        let name = if party.namespace.is_empty() {
+            self.name(party.workload, limits, counters)
+        } else {
+            // Both are looked up as one text, so that a name means the same after a restart.
+            let mut text = String::with_capacity(party.namespace.len() + party.workload.len() + 1);
+            text.push_str(party.namespace);
+            text.push('/');
+            text.push_str(party.workload);
+            self.name(&text, limits, counters)
+        };
+        let key = self.names.key(&[1, u64::from(name.0)]);
+        let (services, names) = (&self.services, &self.names);
+        if let Some(&found) = self.service_table.find(key, |&index| services[index as usize].name == name) {
+            return Some(found);
+        }
+        if services.len() >= limits.services {
+            counters.services_full += 1;
+            return None;
+        }
+        let index = services.len() as u32;
+        self.service_table.insert_unique(key, index, |&other| {
+            names.key(&[1, u64::from(services[other as usize].name.0)])
+        });
+        self.services.push(Service {
+            name,
+            series: Series::begin(at),
+            pods: Vec::new(),
+            callers: Vec::new(),
+            callees: Vec::new(),
+            change: None,
+            born: at,
+            habits: ServiceHabits::default(),
+        });
+        Some(index)
+    }
+
+    /// The edge between two workloads.
+    pub fn find_edge(&self, client: u32, server: u32) -> Option<u32> {
+        let key = self.names.key(&[2, u64::from(client), u64::from(server)]);
+        let edges = &self.edges;
+        let is_it = |&index: &u32| {
+            let edge: &Edge = &edges[index as usize];
+            edge.client == client && edge.server == server
+        };
+        self.edge_table.find(key, is_it).copied()
+    }
+
+    fn new_edge(
+        &mut self,
+        client: u32,
+        server: u32,
+        call: &Observation<'_>,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> Option<u32> {
+        if self.edges.len() >= limits.edges {
+            counters.edges_full += 1;
+            return None;
+        }
+        let protocol = self.name(call.protocol, limits, counters);
+        let index = self.edges.len() as u32;
+        let key = self.names.key(&[2, u64::from(client), u64::from(server)]);
+        let (edges, names) = (&self.edges, &self.names);
+        self.edge_table.insert_unique(key, index, |&other| {
+            let edge = &edges[other as usize];
+            names.key(&[2, u64::from(edge.client), u64::from(edge.server)])
+        });
+        self.edges.push(Edge {
+            client,
+            server,
+            protocol,
+            series: Series::begin(call.at),
+            heard: call.at,
+            answered: call.at,
+            heard_by: Name::default(),
+            n_endpoints: 0,
+            silent: 0,
+            longest_silence: 0.0,
+            dispersion: 1.0,
+            amplification: 0.0,
+            packets: (0, 0),
+            zero_windows: 0,
+            loss_share: 0.0,
+            loss_windows: 0,
+            loss: Evidence::default(),
+            storm: Evidence::default(),
+            surge: Evidence::default(),
+            usual_bytes: 0.0,
+            rate: None,
+            minute: 0,
+            habits: EdgeHabits::default(),
+            tls: Tls::default(),
+        });
+        self.services[client as usize].callees.push(index);
+        self.services[server as usize].callers.push(index);
+        Some(index)
+    }
+
+    fn endpoint(
+        &mut self,
+        edge: u32,
+        call: &Observation<'_>,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> (Option<u32>, bool) {
+        let parts = [
+            self.name(call.protocol, limits, counters),
+            self.name(call.operation, limits, counters),
+            self.name(&call.endpoint, limits, counters),
+        ];
+        let key_of = |names: &Names, edge: u32, parts: [Name; 3]| {
+            names.key(&[
+                u64::from(edge) << 2 | 3,
+                u64::from(parts[0].0) << 32 | u64::from(parts[1].0),
+                u64::from(parts[2].0),
+            ])
+        };
+        let key = key_of(&self.names, edge, parts);
+        let endpoints = &self.endpoints;
+        let is_it = |&index: &u32| {
+            let endpoint: &Endpoint = &endpoints[index as usize];
+            endpoint.edge == edge && [endpoint.protocol, endpoint.operation, endpoint.endpoint] == parts
+        };
+        if let Some(&found) = self.endpoint_table.find(key, is_it) {
+            return (Some(found), false);
+        }
+        if endpoints.len() >= limits.endpoints
+            || self.edges[edge as usize].n_endpoints as usize >= limits.endpoints_an_edge
+        {
+            counters.endpoints_full += 1;
+            return (None, false);
+        }
+        let index = endpoints.len() as u32;
+        let names = &self.names;
+        self.endpoint_table.insert_unique(key, index, |&other| {
+            let endpoint = &endpoints[other as usize];
+            key_of(names, endpoint.edge, [endpoint.protocol, endpoint.operation, endpoint.endpoint])
+        });
+        self.endpoints.push(Endpoint {
+            edge,
+            protocol: parts[0],
+            operation: parts[1],
+            endpoint: parts[2],
+            series: Series::begin(call.at),
+            timed: 0,
+            usual: 0.0,
+            deviation: 0.0,
+            sketch: Sketch::default(),
+            samples: [0.0; SAMPLES],
+            n_samples: 0,
+            heard: call.at,
+        });
+        self.edges[edge as usize].n_endpoints += 1;
+        if call.protocol != "tls" {
+            self.edges[edge as usize].protocol = parts[0];
+        }
+        (Some(index), true)
+    }
+
+    fn teller(&mut self, text: &str, at: Timestamp, limits: &Limits, counters: &mut Counters) -> Name {
+        let name = self.name(text, limits, counters);
+        match self.tellers.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, heard)) => *heard = (*heard).max(at),
+            None if self.tellers.len() < TELLERS => self.tellers.push((name, at)),
+            None => {}
+        }
+        name
+    }
+
+    fn take_tls(&mut self, call: &Observation<'_>, edge: u32, limits: &Limits, counters: &mut Counters) {
+        if call.protocol != "tls" {
+            return;
+        }
+        let version = self.name(call.tls_version, limits, counters);
+        let tls = &mut self.edges[edge as usize].tls;
+        if version != Name::default() {
+            tls.version = version;
+            tls.example = Some(call.id);
+        }
+        if call.certificate_expires.is_some() {
+            tls.expires = call.certificate_expires;
+            tls.example = Some(call.id);
+        }
+        let speaks_of = |text: &str| text.contains("certificate_expired");
+        if call.outcome != Outcome::Ok && (speaks_of(call.status) || speaks_of(call.error)) {
+            tls.refused_certificate = Some(call.at);
+            tls.example = Some(call.id);
+        }
+    }
+
+    fn take_pod(
+        &mut self,
+        service: u32,
+        party: &Party<'_>,
+        at: Timestamp,
+        sample: Option<&Sample>,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) {
+        if party.pod.is_empty() {
+            return;
+        }
+        let name = self.name(party.pod, limits, counters);
+        let (node, version) = (self.name(party.node, limits, counters), self.name(party.version, limits, counters));
+        let service = &mut self.services[service as usize];
+        let known = service.pods.iter().position(|pod| pod.name == name);
+        let index = match known {
+            Some(index) => index,
+            None if service.pods.len() < limits.pods => {
+                // A known version on another instance is a scaling, not a change.
+                let latest = service.pods.iter().max_by_key(|pod| pod.heard).map(|pod| pod.version);
+                let is_known_version = service.pods.iter().any(|pod| pod.version == version);
+                if let Some(from) = latest.filter(|_| !is_known_version && version != Name::default()) {
+                    service.change = Some(Change { at, from, to: version });
+                }
+                service.pods.push(Pod { name, node, version, series: Series::begin(at), heard: at });
+                service.pods.len() - 1
+            }
+            None => {
+                counters.pods_full += 1;
+                return;
+            }
+        };
+        let pod = &mut service.pods[index];
+        pod.heard = at;
+        if pod.version != version && version != Name::default() {
+            service.change = Some(Change { at, from: pod.version, to: version });
+            pod.version = version;
+        }
+        if node != Name::default() {
+            pod.node = node;
+        }
+        if let Some(sample) = sample {
+            pod.series.add(sample);
+        }
+    }
+}
+
+impl Endpoint {
+    /// Takes the duration of a call; returns its logarithm over the usual, and the variance of that, once the usual
+    /// is known.
+    fn take_time(&mut self, call: &Observation<'_>) -> Option<(f32, f32)> {
+        let seconds = call.took?.as_secs_f32().max(1e-6);
+        if usize::from(self.n_samples) < SAMPLES {
+            self.samples[usize::from(self.n_samples)] = seconds;
+            self.n_samples += 1;
+        }
+        let logarithm = seconds.ln();
+        if self.timed < LEAST_TIMED {
+            self.timed += 1;
+            let step = 1.0 / self.timed as f32;
+            let distance = logarithm - self.usual;
+            self.usual += step * distance;
+            self.deviation += step * (distance.abs() - self.deviation);
+            return None;
+        }
+        let deviation = (1.25 * self.deviation).max(LEAST_DEVIATION);
+        Some((logarithm - self.usual, deviation * deviation))
+    }
+
+    /// Learns from the samples of the window: each moves the usual by a bounded step.
+    pub(crate) fn close(&mut self, learn: bool) {
+        let samples = self.samples;
+        let n_samples = std::mem::take(&mut self.n_samples);
+        if !learn || self.timed < LEAST_TIMED {
+            return;
+        }
+        let doubt = self.series.latency.sum() > 4.0 || self.series.errors.sum() > 4.0;
+        for &seconds in &samples[..usize::from(n_samples)] {
+            self.timed = self.timed.saturating_add(1);
+            let mut step = 1.0 / (self.timed as f32).min(LATENCY_MEMORY);
+            if doubt {
+                step /= 10.0;
+            } else {
+                self.sketch.add(f64::from(seconds));
+            }
+            let bound = 3.0 * self.deviation.max(LEAST_DEVIATION);
+            let distance = (seconds.ln() - self.usual).clamp(-bound, bound);
+            self.usual += step * distance;
+            self.deviation += step * (distance.abs() - self.deviation);
+        }
+    }
+}
+
+/// Whether a call counts as failed. Of names that were asked for, those that do not exist count too: their usual share
+/// is the baseline's matter.
+fn is_failure(call: &Observation<'_>) -> bool {
+    let is_refused_handshake = call.protocol == "tls" && call.outcome == Outcome::ClientError;
+    let is_unknown_name = call.protocol == "dns" && call.status == "NXDOMAIN";
+    call.outcome.failed() || is_refused_handshake || is_unknown_name
+}
+
+/// Whether nobody was there to answer: a connection that was refused, or silence.
+fn is_unanswered(call: &Observation<'_>) -> bool {
+    match call.outcome {
+        Outcome::NoResponse => true,
+        Outcome::ServerError => matches!(call.protocol, "tcp" | "sctp" | "udp"),
+        Outcome::Aborted => call.took.is_none(),
+        Outcome::Ok | Outcome::ClientError | Outcome::OneWay | Outcome::Open | Outcome::Unknown => false,
+    }
+}
