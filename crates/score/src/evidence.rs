@@ -7,7 +7,7 @@ use wirewise_model::Timestamp;
 
 /// A sum of evidence, in nats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     sum: f32,
     windows: u16,
     since: Timestamp,
@@ -16,7 +16,7 @@ pub struct Evidence {
 impl Evidence {
     /// Takes a window's log-likelihood ratio, clipped to `clip` both ways. `begun` is the window's beginning. The sum
     /// never exceeds `most`, so that recovery shows soon.
-    pub fn step(&mut self, ratio: f64, clip: f64, most: f64, begun: Timestamp) {
+    pub(crate) fn step(&mut self, ratio: f64, clip: f64, most: f64, begun: Timestamp) {
         let ratio = if ratio.is_nan() { 0.0 } else { ratio.clamp(-clip, clip) };
         if self.sum <= 0.0 {
             self.windows = 0;
@@ -29,35 +29,30 @@ impl Evidence {
     }
 
     /// How much there is.
-    pub fn sum(&self) -> f64 {
+    pub(crate) fn sum(&self) -> f64 {
         f64::from(self.sum)
     }
 
     /// Windows that spoke for it since it began.
-    pub fn windows(&self) -> u16 {
+    pub(crate) fn windows(&self) -> u16 {
         self.windows
     }
 
     /// When it began to grow.
-    pub fn since(&self) -> Timestamp {
+    pub(crate) fn since(&self) -> Timestamp {
         self.since
-    }
-
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        *self = Self::default();
     }
 }
 
 /// Log-likelihood ratio of `hits` among `n`, under a share of `wrong` against one of `usual`.
-pub fn binomial(n: u32, hits: u32, usual: f64, wrong: f64) -> f64 {
+pub(crate) fn binomial(n: u32, hits: u32, usual: f64, wrong: f64) -> f64 {
     let (n, hits) = (f64::from(n), f64::from(hits));
     hits * (wrong / usual).ln() + (n - hits) * ((1.0 - wrong) / (1.0 - usual)).ln()
 }
 
 /// Log-likelihood ratio of a departure `x` from the expected mean whose variance is `variance`, under a shift of
 /// `shift` against none.
-pub fn normal(x: f64, variance: f64, shift: f64) -> f64 {
+pub(crate) fn normal(x: f64, variance: f64, shift: f64) -> f64 {
     shift / variance * (x - shift / 2.0)
 }
 

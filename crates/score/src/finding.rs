@@ -48,21 +48,21 @@ pub enum Class {
 
 /// Numbers with what they are.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Evidence over the threshold: 1 is just enough.
-    pub score: f64,
+    pub(crate) score: f64,
     /// What was seen, in `unit`.
-    pub observed: f64,
+    pub(crate) observed: f64,
     /// What is usual, in `unit`.
-    pub baseline: f64,
+    pub(crate) baseline: f64,
     /// `share`, `ms`, `calls/s`, `bytes/min`, `servers/min`, `days` ...
-    pub unit: &'static str,
+    pub(crate) unit: &'static str,
     /// The beginning of the first window that spoke for it.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
     /// The reason in words, with numbers of its own where they help.
-    pub reason: String,
+    pub(crate) reason: String,
     /// Calls to look at, worst first.
-    pub calls: Vec<CallId>,
+    pub(crate) calls: Vec<CallId>,
 }
 
 /// A row of `findings`.

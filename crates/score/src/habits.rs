@@ -12,17 +12,17 @@ const WORDS: usize = 4;
 
 /// How many distinct things were seen, within a few percent, up to about a thousand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Distinct([u64; WORDS]);
+pub(crate) struct Distinct([u64; WORDS]);
 
 impl Distinct {
     /// Takes a thing by its hash.
-    pub fn add(&mut self, hash: u64) {
+    pub(crate) fn add(&mut self, hash: u64) {
         let bit = hash as usize % (64 * WORDS);
         self.0[bit / 64] |= 1 << (bit % 64);
     }
 
     /// About how many there were.
-    pub fn count(&self) -> f64 {
+    pub(crate) fn count(&self) -> f64 {
         let bits = (64 * WORDS) as f64;
         let unset = self.0.iter().map(|word| word.count_zeros()).sum::<u32>().max(1);
         bits * (bits / f64::from(unset)).ln()
@@ -31,28 +31,28 @@ impl Distinct {
 
 /// Regularity and direction of an edge's traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct EdgeHabits {
+pub(crate) struct EdgeHabits {
     /// The latest call.
-    pub latest: Timestamp,
+    pub(crate) latest: Timestamp,
     /// Calls so far.
-    pub calls: u32,
+    pub(crate) calls: u32,
     /// Usual seconds between two calls.
-    pub interval: f32,
+    pub(crate) interval: f32,
     /// Usual distance from that.
-    pub jitter: f32,
+    pub(crate) jitter: f32,
     /// Bytes that the client sent, and the server, in the minute that runs.
-    pub bytes: (f64, f64),
+    pub(crate) bytes: (f64, f64),
     /// Usual logarithm of the bytes that the client sends in a minute with traffic, and minutes of it.
-    pub usual_sent: f32,
+    pub(crate) usual_sent: f32,
     /// Minutes with traffic.
-    pub minutes: u32,
+    pub(crate) minutes: u32,
     /// The latest call, to show.
-    pub example: Option<CallId>,
+    pub(crate) example: Option<CallId>,
 }
 
 impl EdgeHabits {
     /// Takes a call.
-    pub fn take(&mut self, call: &Observation<'_>) {
+    pub(crate) fn take(&mut self, call: &Observation<'_>) {
         self.bytes.0 += call.request_bytes as f64;
         self.bytes.1 += call.response_bytes as f64;
         self.example = Some(call.id);
@@ -69,30 +69,30 @@ impl EdgeHabits {
 
 /// What a workload does as a client, in the minute that runs and usually.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ServiceHabits {
+pub(crate) struct ServiceHabits {
     /// Distinct servers and instances that it called.
-    pub peers: Distinct,
+    pub(crate) peers: Distinct,
     /// Calls of those that failed.
-    pub failed: u32,
+    pub(crate) failed: u32,
     /// Calls.
-    pub calls: u32,
+    pub(crate) calls: u32,
     /// Usual number of distinct servers a minute.
-    pub usual_peers: f32,
+    pub(crate) usual_peers: f32,
     /// Minutes with calls.
-    pub minutes: u32,
+    pub(crate) minutes: u32,
     /// Distinct names asked for whose first label is long and looks random.
-    pub odd_names: Distinct,
+    pub(crate) odd_names: Distinct,
     /// Bytes of those names.
-    pub odd_bytes: u32,
+    pub(crate) odd_bytes: u32,
     /// The latest call, to show.
-    pub example: Option<CallId>,
+    pub(crate) example: Option<CallId>,
     /// The latest call for an odd name, to show.
-    pub odd_example: Option<CallId>,
+    pub(crate) odd_example: Option<CallId>,
 }
 
 impl ServiceHabits {
     /// Takes a call that this workload made.
-    pub fn take(&mut self, call: &Observation<'_>, failed: bool) {
+    pub(crate) fn take(&mut self, call: &Observation<'_>, failed: bool) {
         let instance = if call.server.pod.is_empty() { call.server.workload } else { call.server.pod };
         self.peers.add(wirewise_model::stable_hash(&[call.server.namespace.as_bytes(), instance.as_bytes()]));
         self.calls = self.calls.saturating_add(1);
@@ -109,13 +109,29 @@ impl ServiceHabits {
     }
 }
 
+impl ServiceHabits {
+    /// Learns from the minute that is over, and begins the next.
+    pub(crate) fn close(&mut self) {
+        if self.calls > 0 {
+            let step = 1.0 / (self.minutes as f32 + 1.0).min(240.0);
+            let found = self.peers.count() as f32;
+            // A scan may not become usual within a day: a minute moves the usual by a half at most.
+            let bound = if self.minutes == 0 { f32::INFINITY } else { 0.5 * self.usual_peers + 1.0 };
+            self.usual_peers += step * (found - self.usual_peers).clamp(-bound, bound);
+            self.minutes = self.minutes.saturating_add(1);
+        }
+        (self.peers, self.failed, self.calls) = (Distinct::default(), 0, 0);
+        (self.odd_names, self.odd_bytes) = (Distinct::default(), 0);
+    }
+}
+
 /// A label as long carries data rather than a word: names of pods and zones are shorter, or no first label.
 const LONG_LABEL: usize = 24;
 /// Bits a character: English text has about 4 of which repetition takes some off, base32 near 5.
 const RANDOM_BITS: f64 = 3.6;
 
 /// Shannon entropy of a text's bytes, in bits a byte.
-pub fn entropy(text: &str) -> f64 {
+pub(crate) fn entropy(text: &str) -> f64 {
     let mut counts = [0u32; 256];
     for byte in text.bytes() {
         counts[usize::from(byte)] += 1;

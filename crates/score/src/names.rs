@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 /// A text's number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Name(pub u32);
+pub(crate) struct Name(pub u32);
 
 /// Texts by number and numbers by text. Number 0 is the empty text.
 #[derive(Clone, Debug)]
-pub struct Names {
+pub(crate) struct Names {
     texts: Vec<Box<str>>,
     table: HashTable<u32>,
     seed: FixedState,
@@ -22,19 +22,19 @@ pub struct Names {
 
 impl Names {
     /// At most `most` texts; `seed` is a secret, for the texts are somebody else's.
-    pub fn new(seed: u64, most: usize) -> Self {
+    pub(crate) fn new(seed: u64, most: usize) -> Self {
         Self::from_texts(vec!["".into()], seed, most)
     }
 
     /// Takes the texts of an earlier table, in their order.
-    pub fn from_texts(texts: Vec<Box<str>>, seed: u64, most: usize) -> Self {
+    pub(crate) fn from_texts(texts: Vec<Box<str>>, seed: u64, most: usize) -> Self {
         let mut names = Self { texts, table: HashTable::new(), seed: FixedState::with_seed(seed), most };
         for number in 0..names.texts.len() {
             let hash = names.hash(&names.texts[number]);
-            let (texts, seed) = (&names.texts, names.seed);
-            names.table.insert_unique(hash, number as u32, |&other| {
-                seed.hash_one(texts[other as usize].as_bytes())
-            });
+            let (texts, seed) = (&names.texts, &names.seed);
+            names
+                .table
+                .insert_unique(hash, number as u32, |&other| seed.hash_one(texts[other as usize].as_bytes()));
         }
         names
     }
@@ -44,13 +44,13 @@ impl Names {
     }
 
     /// The number of a text that was seen before.
-    pub fn find(&self, text: &str) -> Option<Name> {
+    pub(crate) fn find(&self, text: &str) -> Option<Name> {
         let hash = self.hash(text);
         self.table.find(hash, |&number| &*self.texts[number as usize] == text).map(|&number| Name(number))
     }
 
     /// The number of a text; `None` of a new one where the table is full.
-    pub fn intern(&mut self, text: &str) -> Option<Name> {
+    pub(crate) fn intern(&mut self, text: &str) -> Option<Name> {
         if let Some(name) = self.find(text) {
             return Some(name);
         }
@@ -60,23 +60,23 @@ impl Names {
         let number = u32::try_from(self.texts.len()).ok()?;
         let hash = self.hash(text);
         self.texts.push(text.into());
-        let (texts, seed) = (&self.texts, self.seed);
+        let (texts, seed) = (&self.texts, &self.seed);
         self.table.insert_unique(hash, number, |&other| seed.hash_one(texts[other as usize].as_bytes()));
         Some(Name(number))
     }
 
     /// The text of a number; empty where there is none.
-    pub fn text(&self, name: Name) -> &str {
+    pub(crate) fn text(&self, name: Name) -> &str {
         self.texts.get(name.0 as usize).map_or("", |text| text)
     }
 
     /// All texts, in the order of their numbers.
-    pub fn texts(&self) -> &[Box<str>] {
+    pub(crate) fn texts(&self) -> &[Box<str>] {
         &self.texts
     }
 
     /// A keyed hash of some numbers, for tables of this crate.
-    pub fn key(&self, parts: &[u64]) -> u64 {
+    pub(crate) fn key(&self, parts: &[u64]) -> u64 {
         let mut hasher = self.seed.build_hasher();
         for part in parts {
             hasher.write_u64(*part);
@@ -98,6 +98,9 @@ mod tests {
         assert_eq!(names.intern("mail"), None);
         assert_eq!(names.intern("cart"), Some(Name(1)));
         let again = Names::from_texts(names.texts().to_vec(), 99, 3);
-        assert_eq!((again.find("pay"), again.text(Name(1)), again.text(Name(9))), (Some(Name(2)), "cart", ""));
+        assert_eq!(
+            (again.find("pay"), again.text(Name(1)), again.text(Name(9))),
+            (Some(Name(2)), "cart", "")
+        );
     }
 }

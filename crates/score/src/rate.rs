@@ -148,14 +148,19 @@ impl RateModel {
             let range = f64::from(kept[kept.len() * 9 / 10]) - f64::from(kept[kept.len() / 10]);
             range.max(1e-3 * median.abs()).max(1e-9)
         });
-        let bin = (at.nanos().div_euclid(1_000_000_000).rem_euclid(86_400) as usize * BINS / 86_400).min(BINS - 1);
+        let bin =
+            (at.nanos().div_euclid(1_000_000_000).rem_euclid(86_400) as usize * BINS / 86_400).min(BINS - 1);
         let (usual, bin_n) = self.day[bin];
         let usual = f64::from(usual);
         let mut surprise = 0.0;
         if let Some(spread) = spread {
             let below = if bin_n > LEAST_BIN { (usual - value).max(0.0) } else { 0.0 };
-            let residuals =
-                [(value - median).abs(), (value - self.previous).abs(), (self.short - self.long).abs(), below];
+            let residuals = [
+                (value - median).abs(),
+                (value - self.previous).abs(),
+                (self.short - self.long).abs(),
+                below,
+            ];
             for (tail, residual) in self.tails.iter_mut().zip(residuals) {
                 if self.n >= LEAST_VALUES {
                     surprise += tail.surprise(residual / spread);
@@ -224,7 +229,8 @@ impl WindowedGaussian {
     fn settle(&mut self) {
         let n = self.window.len() as f64;
         self.mean = self.window.iter().sum::<f64>() / n;
-        self.deviation = (self.window.iter().map(|value| (value - self.mean).powi(2)).sum::<f64>() / n).sqrt();
+        self.deviation =
+            (self.window.iter().map(|value| (value - self.mean).powi(2)).sum::<f64>() / n).sqrt();
         if self.deviation == 0.0 {
             self.deviation = 1e-6;
         }
@@ -248,7 +254,8 @@ mod tests {
     #[test]
     fn a_rhythm_is_usual_and_a_spike_in_it_is_told_once() {
         let mut model = RateModel::default();
-        let quiet: f64 = (0..7200).map(|number| model.push(minute(number), rhythm(number)).score).fold(0.0, f64::max);
+        let quiet: f64 =
+            (0..7200).map(|number| model.push(minute(number), rhythm(number)).score).fold(0.0, f64::max);
         let spike = model.push(minute(7200), 900.0);
         assert!(spike.score > 2.0 * quiet && spike.score > 10.0, "{spike:?} after {quiet}");
         assert_eq!(model.push(minute(7201), 900.0).score, 0.0);

@@ -27,90 +27,90 @@ const DRIFT: f32 = 0.12;
 
 /// Counts of one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Calls.
-    pub n: u32,
+    pub(crate) n: u32,
     /// Failed ones.
-    pub failed: u32,
+    pub(crate) failed: u32,
     /// Failed ones that nobody answered, or whose connection was refused.
-    pub unanswered: u32,
+    pub(crate) unanswered: u32,
     /// Calls with a latency and a usual one to compare with.
-    pub timed: u32,
+    pub(crate) timed: u32,
     /// Sum of the logarithms of latency over the usual one.
-    pub residual: f32,
+    pub(crate) residual: f32,
     /// Sum of the variances that those logarithms usually have.
-    pub variance: f32,
+    pub(crate) variance: f32,
     /// Bytes that clients sent.
-    pub request_bytes: f32,
+    pub(crate) request_bytes: f32,
     /// Bytes that servers sent.
-    pub response_bytes: f32,
+    pub(crate) response_bytes: f32,
 }
 
 /// Calls to show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Exemplars {
+pub(crate) struct Exemplars {
     /// The latest that failed.
-    pub failed: [Option<CallId>; 2],
+    pub(crate) failed: [Option<CallId>; 2],
     /// The latest that were slow.
-    pub slow: [Option<CallId>; 2],
+    pub(crate) slow: [Option<CallId>; 2],
     /// The latest that was as usual.
-    pub usual: Option<CallId>,
+    pub(crate) usual: Option<CallId>,
 }
 
 /// How a call fell out, for a tally.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// The call.
-    pub id: CallId,
+    pub(crate) id: CallId,
     /// Whether it failed.
-    pub failed: bool,
+    pub(crate) failed: bool,
     /// Whether nobody answered.
-    pub unanswered: bool,
+    pub(crate) unanswered: bool,
     /// Logarithm of its latency over the usual, and the variance that this has.
-    pub residual: Option<(f32, f32)>,
+    pub(crate) residual: Option<(f32, f32)>,
     /// Bytes of the request and of the response.
-    pub bytes: (u64, u64),
+    pub(crate) bytes: (u64, u64),
 }
 
 /// Counts, baseline and evidence of a group of calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Series {
+pub(crate) struct Series {
     /// The window that runs.
-    pub tally: Tally,
+    pub(crate) tally: Tally,
     /// The last closed window that had calls.
-    pub last: Tally,
+    pub(crate) last: Tally,
     /// When the first call came.
-    pub born: Timestamp,
+    pub(crate) born: Timestamp,
     /// Windows with calls.
-    pub windows: u32,
+    pub(crate) windows: u32,
     /// Calls.
-    pub calls: u64,
+    pub(crate) calls: u64,
     /// Usual share of failures.
-    pub share: f32,
+    pub(crate) share: f32,
     /// Usual distance of a window's share from that, beyond chance.
-    pub share_drift: f32,
+    pub(crate) share_drift: f32,
     /// Usual mean residual: near 0 for endpoints.
-    pub center: f32,
+    pub(crate) center: f32,
     /// Usual distance of a window's mean residual from that, beyond chance.
-    pub drift: f32,
+    pub(crate) drift: f32,
     /// Calls of a window, on average over windows with and without.
-    pub rate: f32,
+    pub(crate) rate: f32,
     /// Evidence of failures.
-    pub errors: Evidence,
+    pub(crate) errors: Evidence,
     /// Evidence of slowness.
-    pub latency: Evidence,
+    pub(crate) latency: Evidence,
     /// Calls to show.
-    pub exemplars: Exemplars,
+    pub(crate) exemplars: Exemplars,
 }
 
 impl Series {
     /// A series whose first call comes at `at`.
-    pub fn begin(at: Timestamp) -> Self {
+    pub(crate) fn begin(at: Timestamp) -> Self {
         Self { born: at, drift: DRIFT, ..Self::default() }
     }
 
     /// Takes a call.
-    pub fn add(&mut self, sample: &Sample) {
+    pub(crate) fn add(&mut self, sample: &Sample) {
         let (tally, exemplars) = (&mut self.tally, &mut self.exemplars);
         tally.n += 1;
         tally.request_bytes += sample.bytes.0 as f32;
@@ -133,14 +133,14 @@ impl Series {
     }
 
     /// Whether there is enough history to say what is usual.
-    pub fn is_known(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_known(&self, now: Timestamp) -> bool {
         self.windows >= LEAST_WINDOWS
             && self.calls >= LEAST_CALLS
             && now.since(self.born).as_secs() >= LEAST_SECONDS
     }
 
     /// How far the window's mean residual departs from the usual, and the variance that this has by chance and drift.
-    pub fn departure(&self) -> Option<(f64, f64)> {
+    pub(crate) fn departure(&self) -> Option<(f64, f64)> {
         let tally = &self.tally;
         if tally.timed == 0 {
             return None;
@@ -153,7 +153,7 @@ impl Series {
 
     /// Learns from the window and begins the next. Call it after the detectors have judged; `learn` is false in a
     /// window that says nothing (a leap of the clock).
-    pub fn close(&mut self, learn: bool) {
+    pub(crate) fn close(&mut self, learn: bool) {
         let tally = std::mem::take(&mut self.tally);
         if !learn {
             return;
@@ -165,7 +165,11 @@ impl Series {
         }
         let rate = f64::from(self.rate);
         // A window may not count as more than thrice the usual.
-        let heard = if self.windows < LEAST_WINDOWS { f64::from(tally.n) } else { f64::from(tally.n).min(3.0 * rate + 3.0) };
+        let heard = if self.windows < LEAST_WINDOWS {
+            f64::from(tally.n)
+        } else {
+            f64::from(tally.n).min(3.0 * rate + 3.0)
+        };
         self.rate = (rate + rate_step * (heard - rate)) as f32;
         if tally.n == 0 {
             return;
@@ -204,7 +208,8 @@ impl Series {
         let (center, drift) = (f64::from(self.center), f64::from(self.drift));
         let departure = (f64::from(tally.residual) / timed - center).clamp(-1.0, 1.0);
         let chance = f64::from(tally.variance) / timed / timed;
-        self.center = (center + step * departure.clamp(-3.0 * drift - 0.1, 3.0 * drift + 0.1)).clamp(-3.0, 3.0) as f32;
+        self.center =
+            (center + step * departure.clamp(-3.0 * drift - 0.1, 3.0 * drift + 0.1)).clamp(-3.0, 3.0) as f32;
         let beyond = (departure.powi(2) - chance).max(0.0).min((4.0 * drift).powi(2) + 0.01).sqrt();
         self.drift = (drift + step * (beyond - drift)).clamp(f64::from(DRIFT) * 0.5, 0.6) as f32;
     }
@@ -228,7 +233,10 @@ mod tests {
         let mut series = Series::begin(Timestamp::from_parts(0, 0));
         for window in 0..500 {
             for number in 0..20 {
-                series.add(&sample((window * 20 + number) % 100 == 0, if number % 2 == 0 { 0.3 } else { -0.3 }));
+                series.add(&sample(
+                    (window * 20 + number) % 100 == 0,
+                    if number % 2 == 0 { 0.3 } else { -0.3 },
+                ));
             }
             series.close(true);
         }

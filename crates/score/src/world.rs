@@ -5,6 +5,7 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use wirewise_model::{CallId, FlowId, Outcome, Timestamp};
 
+use crate::evidence::Evidence;
 use crate::habits::{EdgeHabits, ServiceHabits};
 use crate::limits::{Counters, Limits};
 use crate::names::{Name, Names};
@@ -12,7 +13,6 @@ use crate::observation::{FlowObservation, Observation, Party};
 use crate::rate::RateModel;
 use crate::series::{Sample, Series};
 use crate::sketch::Sketch;
-use crate::evidence::Evidence;
 
 /// Durations of a window that each endpoint keeps for its sketch: what one window can weigh in a quantile.
 const SAMPLES: usize = 4;
@@ -27,163 +27,161 @@ const TELLERS: usize = 4096;
 
 /// A workload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Service {
+pub(crate) struct Service {
     /// `namespace/workload`, or the workload where there is no namespace.
-    pub name: Name,
+    pub(crate) name: Name,
     /// Calls to it.
-    pub series: Series,
+    pub(crate) series: Series,
     /// Its instances.
-    pub pods: Vec<Pod>,
+    pub(crate) pods: Vec<Pod>,
     /// Edges that end here.
-    pub callers: Vec<u32>,
+    pub(crate) callers: Vec<u32>,
     /// Edges that begin here.
-    pub callees: Vec<u32>,
+    pub(crate) callees: Vec<u32>,
     /// The last time that its version, or an instance of it, was replaced.
-    pub change: Option<Change>,
+    pub(crate) change: Option<Change>,
     /// Its first call, as client or server.
-    pub born: Timestamp,
+    pub(crate) born: Timestamp,
     /// What it does as a client, for the security statistics.
-    pub habits: ServiceHabits,
+    pub(crate) habits: ServiceHabits,
 }
 
 /// Something about a workload became other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// When it was first noticed.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// The version before.
-    pub from: Name,
+    pub(crate) from: Name,
     /// The version since.
-    pub to: Name,
+    pub(crate) to: Name,
 }
 
 /// An instance of a workload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Pod {
+pub(crate) struct Pod {
     /// Its name.
-    pub name: Name,
+    pub(crate) name: Name,
     /// Where it runs.
-    pub node: Name,
+    pub(crate) node: Name,
     /// What it runs.
-    pub version: Name,
+    pub(crate) version: Name,
     /// Calls to it.
-    pub series: Series,
+    pub(crate) series: Series,
     /// Its latest call.
-    pub heard: Timestamp,
+    pub(crate) heard: Timestamp,
 }
 
 /// A pair of workloads, of which one calls the other.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Edge {
+pub(crate) struct Edge {
     /// Who asks.
-    pub client: u32,
+    pub(crate) client: u32,
     /// Who answers.
-    pub server: u32,
+    pub(crate) server: u32,
     /// What is spoken, other than handshakes.
-    pub protocol: Name,
+    pub(crate) protocol: Name,
     /// All its calls.
-    pub series: Series,
+    pub(crate) series: Series,
     /// The latest call.
-    pub heard: Timestamp,
-    /// The latest call that was answered.
-    pub answered: Timestamp,
+    pub(crate) heard: Timestamp,
     /// Who told of it last.
-    pub heard_by: Name,
+    pub(crate) heard_by: Name,
     /// Endpoints on it.
-    pub n_endpoints: u32,
+    pub(crate) n_endpoints: u32,
     /// Windows in a row without a call.
-    pub silent: u32,
+    pub(crate) silent: u32,
     /// The longest such silence that ended, fading over days.
-    pub longest_silence: f32,
+    pub(crate) longest_silence: f32,
     /// Spread of the counts of windows over that of chance.
-    pub dispersion: f32,
+    pub(crate) dispersion: f32,
     /// Usual calls of this edge for each call that its client takes in.
-    pub amplification: f32,
+    pub(crate) amplification: f32,
     /// Packets and retransmissions of the window that runs.
-    pub packets: (u32, u32),
+    pub(crate) packets: (u32, u32),
     /// Announcements of a full receiver in the window that runs.
-    pub zero_windows: u32,
+    pub(crate) zero_windows: u32,
     /// Usual share of retransmissions.
-    pub loss_share: f32,
+    pub(crate) loss_share: f32,
     /// Windows with packets.
-    pub loss_windows: u32,
+    pub(crate) loss_windows: u32,
     /// Evidence of lost packets.
-    pub loss: Evidence,
+    pub(crate) loss: Evidence,
     /// Evidence of retries.
-    pub storm: Evidence,
+    pub(crate) storm: Evidence,
     /// Evidence of more traffic, in bytes, than is usual.
-    pub surge: Evidence,
+    pub(crate) surge: Evidence,
     /// Usual logarithm of bytes a window.
-    pub usual_bytes: f32,
+    pub(crate) usual_bytes: f32,
     /// Counts by minute, for spikes and drops.
-    pub rate: Option<Box<RateModel>>,
+    pub(crate) rate: Option<Box<RateModel>>,
     /// Calls of the minute that runs.
-    pub minute: u32,
+    pub(crate) minute: u32,
     /// What the security statistics remember.
-    pub habits: EdgeHabits,
+    pub(crate) habits: EdgeHabits,
     /// The reasons of failed handshakes, and the server's certificate.
-    pub tls: Tls,
+    pub(crate) tls: Tls,
 }
 
 /// What handshakes on an edge showed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tls {
+pub(crate) struct Tls {
     /// End of validity of the server's certificate.
-    pub expires: Option<Timestamp>,
+    pub(crate) expires: Option<Timestamp>,
     /// The latest handshake that failed because of a certificate.
-    pub refused_certificate: Option<Timestamp>,
+    pub(crate) refused_certificate: Option<Timestamp>,
     /// The handshake that showed it.
-    pub example: Option<CallId>,
+    pub(crate) example: Option<CallId>,
     /// The negotiated version.
-    pub version: Name,
+    pub(crate) version: Name,
 }
 
 /// An operation on a target, on one edge.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// Where.
-    pub edge: u32,
+    pub(crate) edge: u32,
     /// In which protocol.
-    pub protocol: Name,
+    pub(crate) protocol: Name,
     /// What is done.
-    pub operation: Name,
+    pub(crate) operation: Name,
     /// To what.
-    pub endpoint: Name,
+    pub(crate) endpoint: Name,
     /// Its calls.
-    pub series: Series,
+    pub(crate) series: Series,
     /// Calls with a duration so far.
-    pub timed: u32,
+    pub(crate) timed: u32,
     /// Usual logarithm of the duration in seconds.
-    pub usual: f32,
+    pub(crate) usual: f32,
     /// Usual distance from that.
-    pub deviation: f32,
+    pub(crate) deviation: f32,
     /// Durations over the last hours.
-    pub sketch: Sketch,
+    pub(crate) sketch: Sketch,
     /// Durations of the window that runs, in seconds: the first few.
     samples: [f32; SAMPLES],
     n_samples: u8,
     /// Its latest call.
-    pub heard: Timestamp,
+    pub(crate) heard: Timestamp,
 }
 
 /// Something that was never seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Novelty {
+pub(crate) struct Novelty {
     /// What kind of thing.
-    pub kind: Novel,
+    pub(crate) kind: Novel,
     /// On which edge.
-    pub edge: u32,
+    pub(crate) edge: u32,
     /// On which endpoint.
-    pub endpoint: Option<u32>,
+    pub(crate) endpoint: Option<u32>,
     /// The first call of it.
-    pub call: CallId,
+    pub(crate) call: CallId,
     /// When.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// Kinds of new things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Novel {
+pub(crate) enum Novel {
     /// A pair of workloads.
     Edge,
     /// An endpoint of a known pair.
@@ -194,22 +192,22 @@ pub enum Novel {
 
 /// All that is remembered of the traffic.
 #[derive(Clone, Debug)]
-pub struct World {
+pub(crate) struct World {
     /// Texts.
-    pub names: Names,
+    pub(crate) names: Names,
     /// Workloads.
-    pub services: Vec<Service>,
+    pub(crate) services: Vec<Service>,
     /// Edges.
-    pub edges: Vec<Edge>,
+    pub(crate) edges: Vec<Edge>,
     /// Endpoints.
-    pub endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) service_table: HashTable<u32>,
     pub(crate) edge_table: HashTable<u32>,
     pub(crate) endpoint_table: HashTable<u32>,
     pub(crate) shapes: hashbrown::HashSet<u64, foldhash::quality::FixedState>,
     pub(crate) flows: hashbrown::HashMap<FlowId, [u64; 4], foldhash::quality::FixedState>,
     /// Who tells, and when last.
-    pub tellers: Vec<(Name, Timestamp)>,
+    pub(crate) tellers: Vec<(Name, Timestamp)>,
     /// New things since the last window.
     pub(crate) novelties: Vec<Novelty>,
     /// Endpoints and edges that had a call in the window that runs.
@@ -226,7 +224,7 @@ struct Place {
 
 impl World {
     /// Takes a call in. What does not fit under `limits` is counted.
-    pub fn push(&mut self, call: &Observation<'_>, limits: &Limits, counters: &mut Counters) {
+    pub(crate) fn push(&mut self, call: &Observation<'_>, limits: &Limits, counters: &mut Counters) {
         counters.calls += 1;
         let Some(place) = self.place(call, limits, counters) else { return };
         let failed = is_failure(call);
@@ -252,9 +250,6 @@ impl World {
         edge.heard = call.at;
         edge.heard_by = heard_by;
         edge.minute += 1;
-        if !sample.unanswered {
-            edge.answered = call.at;
-        }
         edge.habits.take(call);
         self.take_tls(call, place.edge, limits, counters);
         self.services[place.server as usize].series.add(&sample);
@@ -272,7 +267,7 @@ impl World {
     }
 
     /// Takes a flow's counters in.
-    pub fn push_flow(&mut self, flow: &FlowObservation<'_>, limits: &Limits, counters: &mut Counters) {
+    pub(crate) fn push_flow(&mut self, flow: &FlowObservation<'_>, limits: &Limits, counters: &mut Counters) {
         counters.flows += 1;
         let client = self.service(&flow.client, flow.at, limits, counters);
         let server = self.service(&flow.server, flow.at, limits, counters);
@@ -284,13 +279,37 @@ impl World {
         }
         let now = [flow.packets, flow.retransmissions, flow.client_bytes, flow.zero_windows];
         let before = self.flows.insert(flow.id, now).unwrap_or_default();
-        let grown = |field: usize| u32::try_from(now[field].saturating_sub(before[field])).unwrap_or(u32::MAX);
+        let grown =
+            |field: usize| u32::try_from(now[field].saturating_sub(before[field])).unwrap_or(u32::MAX);
         let edge = &mut self.edges[index as usize];
         edge.packets.0 = edge.packets.0.saturating_add(grown(0));
         edge.packets.1 = edge.packets.1.saturating_add(grown(1));
         edge.zero_windows = edge.zero_windows.saturating_add(grown(3));
         if flow.certificate_expires.is_some() {
             edge.tls.expires = flow.certificate_expires;
+        }
+    }
+
+    /// Builds the tables anew, after the things themselves were read back.
+    pub(crate) fn index(&mut self) {
+        let (names, services, edges, endpoints) = (&self.names, &self.services, &self.edges, &self.endpoints);
+        let service = |&index: &u32| Service::key(names, services[index as usize].name);
+        let edge = |&index: &u32| {
+            let edge = &edges[index as usize];
+            Edge::key(names, edge.client, edge.server)
+        };
+        let endpoint = |&index: &u32| {
+            let endpoint = &endpoints[index as usize];
+            Endpoint::key(names, endpoint.edge, endpoint.parts())
+        };
+        for index in 0..services.len() as u32 {
+            self.service_table.insert_unique(service(&index), index, service);
+        }
+        for index in 0..edges.len() as u32 {
+            self.edge_table.insert_unique(edge(&index), index, edge);
+        }
+        for index in 0..endpoints.len() as u32 {
+            self.endpoint_table.insert_unique(endpoint(&index), index, endpoint);
         }
     }
 
@@ -313,7 +332,13 @@ impl World {
 
     fn tell_new(&mut self, kind: Novel, place: &Place, call: &Observation<'_>, limits: &Limits) {
         if self.novelties.len() < limits.findings_a_tick {
-            self.novelties.push(Novelty { kind, edge: place.edge, endpoint: place.endpoint, call: call.id, at: call.at });
+            self.novelties.push(Novelty {
+                kind,
+                edge: place.edge,
+                endpoint: place.endpoint,
+                call: call.id,
+                at: call.at,
+            });
         }
     }
 
@@ -326,7 +351,13 @@ impl World {
         self.names.intern(&text[..end]).unwrap_or_default()
     }
 
-    fn service(&mut self, party: &Party<'_>, at: Timestamp, limits: &Limits, counters: &mut Counters) -> Option<u32> {
+    fn service(
+        &mut self,
+        party: &Party<'_>,
+        at: Timestamp,
+        limits: &Limits,
+        counters: &mut Counters,
+    ) -> Option<u32> {
         let name = if party.namespace.is_empty() {
             self.name(party.workload, limits, counters)
         } else {
@@ -337,7 +368,7 @@ impl World {
             text.push_str(party.workload);
             self.name(&text, limits, counters)
         };
-        let key = self.names.key(&[1, u64::from(name.0)]);
+        let key = Service::key(&self.names, name);
         let (services, names) = (&self.services, &self.names);
         if let Some(&found) = self.service_table.find(key, |&index| services[index as usize].name == name) {
             return Some(found);
@@ -347,9 +378,8 @@ impl World {
             return None;
         }
         let index = services.len() as u32;
-        self.service_table.insert_unique(key, index, |&other| {
-            names.key(&[1, u64::from(services[other as usize].name.0)])
-        });
+        self.service_table
+            .insert_unique(key, index, |&other| Service::key(names, services[other as usize].name));
         self.services.push(Service {
             name,
             series: Series::begin(at),
@@ -364,8 +394,8 @@ impl World {
     }
 
     /// The edge between two workloads.
-    pub fn find_edge(&self, client: u32, server: u32) -> Option<u32> {
-        let key = self.names.key(&[2, u64::from(client), u64::from(server)]);
+    pub(crate) fn find_edge(&self, client: u32, server: u32) -> Option<u32> {
+        let key = Edge::key(&self.names, client, server);
         let edges = &self.edges;
         let is_it = |&index: &u32| {
             let edge: &Edge = &edges[index as usize];
@@ -388,11 +418,11 @@ impl World {
         }
         let protocol = self.name(call.protocol, limits, counters);
         let index = self.edges.len() as u32;
-        let key = self.names.key(&[2, u64::from(client), u64::from(server)]);
+        let key = Edge::key(&self.names, client, server);
         let (edges, names) = (&self.edges, &self.names);
         self.edge_table.insert_unique(key, index, |&other| {
             let edge = &edges[other as usize];
-            names.key(&[2, u64::from(edge.client), u64::from(edge.server)])
+            Edge::key(names, edge.client, edge.server)
         });
         self.edges.push(Edge {
             client,
@@ -400,25 +430,7 @@ impl World {
             protocol,
             series: Series::begin(call.at),
             heard: call.at,
-            answered: call.at,
-            heard_by: Name::default(),
-            n_endpoints: 0,
-            silent: 0,
-            longest_silence: 0.0,
-            dispersion: 1.0,
-            amplification: 0.0,
-            packets: (0, 0),
-            zero_windows: 0,
-            loss_share: 0.0,
-            loss_windows: 0,
-            loss: Evidence::default(),
-            storm: Evidence::default(),
-            surge: Evidence::default(),
-            usual_bytes: 0.0,
-            rate: None,
-            minute: 0,
-            habits: EdgeHabits::default(),
-            tls: Tls::default(),
+            ..Edge::empty()
         });
         self.services[client as usize].callees.push(index);
         self.services[server as usize].callers.push(index);
@@ -437,18 +449,11 @@ impl World {
             self.name(call.operation, limits, counters),
             self.name(&call.endpoint, limits, counters),
         ];
-        let key_of = |names: &Names, edge: u32, parts: [Name; 3]| {
-            names.key(&[
-                u64::from(edge) << 2 | 3,
-                u64::from(parts[0].0) << 32 | u64::from(parts[1].0),
-                u64::from(parts[2].0),
-            ])
-        };
-        let key = key_of(&self.names, edge, parts);
+        let key = Endpoint::key(&self.names, edge, parts);
         let endpoints = &self.endpoints;
         let is_it = |&index: &u32| {
             let endpoint: &Endpoint = &endpoints[index as usize];
-            endpoint.edge == edge && [endpoint.protocol, endpoint.operation, endpoint.endpoint] == parts
+            endpoint.edge == edge && endpoint.parts() == parts
         };
         if let Some(&found) = self.endpoint_table.find(key, is_it) {
             return (Some(found), false);
@@ -463,7 +468,7 @@ impl World {
         let names = &self.names;
         self.endpoint_table.insert_unique(key, index, |&other| {
             let endpoint = &endpoints[other as usize];
-            key_of(names, endpoint.edge, [endpoint.protocol, endpoint.operation, endpoint.endpoint])
+            Endpoint::key(names, endpoint.edge, endpoint.parts())
         });
         self.endpoints.push(Endpoint {
             edge,
@@ -488,10 +493,10 @@ impl World {
 
     fn teller(&mut self, text: &str, at: Timestamp, limits: &Limits, counters: &mut Counters) -> Name {
         let name = self.name(text, limits, counters);
-        match self.tellers.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, heard)) => *heard = (*heard).max(at),
-            None if self.tellers.len() < TELLERS => self.tellers.push((name, at)),
-            None => {}
+        match self.tellers.binary_search_by_key(&name, |(known, _)| *known) {
+            Ok(place) => self.tellers[place].1 = self.tellers[place].1.max(at),
+            Err(place) if self.tellers.len() < TELLERS => self.tellers.insert(place, (name, at)),
+            Err(_) => {}
         }
         name
     }
@@ -530,7 +535,8 @@ impl World {
             return;
         }
         let name = self.name(party.pod, limits, counters);
-        let (node, version) = (self.name(party.node, limits, counters), self.name(party.version, limits, counters));
+        let (node, version) =
+            (self.name(party.node, limits, counters), self.name(party.version, limits, counters));
         let service = &mut self.services[service as usize];
         let known = service.pods.iter().position(|pod| pod.name == name);
         let index = match known {
@@ -565,7 +571,57 @@ impl World {
     }
 }
 
+impl Edge {
+    /// An edge between nobody: what stands in for one that is being judged.
+    pub(crate) fn empty() -> Self {
+        Self {
+            client: 0,
+            server: 0,
+            protocol: Name::default(),
+            series: Series::default(),
+            heard: Timestamp::default(),
+            heard_by: Name::default(),
+            n_endpoints: 0,
+            silent: 0,
+            longest_silence: 0.0,
+            dispersion: 1.0,
+            amplification: 0.0,
+            packets: (0, 0),
+            zero_windows: 0,
+            loss_share: 0.0,
+            loss_windows: 0,
+            loss: Evidence::default(),
+            storm: Evidence::default(),
+            surge: Evidence::default(),
+            usual_bytes: 0.0,
+            rate: None,
+            minute: 0,
+            habits: EdgeHabits::default(),
+            tls: Tls::default(),
+        }
+    }
+
+    fn key(names: &Names, client: u32, server: u32) -> u64 {
+        names.key(&[2, u64::from(client), u64::from(server)])
+    }
+}
+
+impl Service {
+    fn key(names: &Names, name: Name) -> u64 {
+        names.key(&[1, u64::from(name.0)])
+    }
+}
+
 impl Endpoint {
+    fn key(names: &Names, edge: u32, parts: [Name; 3]) -> u64 {
+        let [protocol, operation, endpoint] = parts.map(|name| u64::from(name.0));
+        names.key(&[u64::from(edge) << 2 | 3, protocol << 32 | operation, endpoint])
+    }
+
+    fn parts(&self) -> [Name; 3] {
+        [self.protocol, self.operation, self.endpoint]
+    }
+
     /// Takes the duration of a call; returns its logarithm over the usual, and the variance of that, once the usual
     /// is known.
     fn take_time(&mut self, call: &Observation<'_>) -> Option<(f32, f32)> {

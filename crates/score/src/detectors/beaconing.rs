@@ -5,12 +5,16 @@ use crate::finding::{Class, Verdict};
 use crate::world::Edge;
 
 /// The detector.
-pub static BEACONING: Detector = Detector {
+pub(super) static BEACONING: Detector = Detector {
     word: "beaconing",
     about: "calls to a server outside of the cluster come with hardly any jitter",
     class: Class::Digest,
     parameters: &[
-        Parameter { name: "jitter", default: 0.1, about: "usual distance of an interval from the mean, over the mean" },
+        Parameter {
+            name: "jitter",
+            default: 0.1,
+            about: "usual distance of an interval from the mean, over the mean",
+        },
         Parameter { name: "calls", default: 30.0, about: "calls at least" },
         Parameter { name: "least_seconds", default: 5.0, about: "seconds between two calls at least" },
         Parameter { name: "most_seconds", default: 7200.0, about: "seconds between two calls at most" },

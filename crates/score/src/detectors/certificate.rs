@@ -5,7 +5,7 @@ use crate::finding::{Class, Verdict};
 use crate::world::Edge;
 
 /// The detector.
-pub static CERTIFICATE: Detector = Detector {
+pub(super) static CERTIFICATE: Detector = Detector {
     word: "certificate",
     about: "a server's certificate is about to expire, or has",
     class: Class::Digest,

@@ -5,7 +5,7 @@ use crate::finding::{Class, Verdict};
 use crate::habits::ServiceHabits;
 
 /// The detector.
-pub static DNS_TUNNEL: Detector = Detector {
+pub(super) static DNS_TUNNEL: Detector = Detector {
     word: "dns_tunnel",
     about: "a client asks for many different names whose first labels are long and look random",
     class: Class::Digest,
@@ -21,7 +21,10 @@ fn judge(habits: &mut ServiceHabits, moment: &Moment, values: &Values) -> Option
         baseline: values[0],
         unit: "names/min",
         since: moment.now.before(std::time::Duration::from_secs(60)),
-        reason: format!("about {found:.0} different names of high entropy, {} bytes of them", habits.odd_bytes),
+        reason: format!(
+            "about {found:.0} different names of high entropy, {} bytes of them",
+            habits.odd_bytes
+        ),
         calls: habits.odd_example.into_iter().collect(),
     })
 }

@@ -9,7 +9,7 @@ use crate::series::Series;
 const LEAST_SHARE: f64 = 0.004;
 
 /// The detector.
-pub static ERRORS: Detector = Detector {
+pub(super) static ERRORS: Detector = Detector {
     word: "errors",
     about: "a larger share of calls fails than is usual",
     class: Class::Symptom,
@@ -17,8 +17,16 @@ pub static ERRORS: Detector = Detector {
         Parameter { name: "threshold", default: 18.0, about: "evidence in nats that is enough" },
         Parameter { name: "clip", default: 7.0, about: "evidence in nats that one window can add" },
         Parameter { name: "windows", default: 3.0, about: "windows that must speak for it" },
-        Parameter { name: "least_share", default: 0.1, about: "share of failures that is looked for at least" },
-        Parameter { name: "odds", default: 5.0, about: "odds of failing over the usual odds that are looked for" },
+        Parameter {
+            name: "least_share",
+            default: 0.1,
+            about: "share of failures that is looked for at least",
+        },
+        Parameter {
+            name: "odds",
+            default: 5.0,
+            about: "odds of failing over the usual odds that are looked for",
+        },
     ],
     judge: Judge::Series(judge),
 };

@@ -8,7 +8,7 @@ use crate::world::Edge;
 const LEAST_MINUTES: u32 = 10;
 
 /// The detector.
-pub static EXFILTRATION: Detector = Detector {
+pub(super) static EXFILTRATION: Detector = Detector {
     word: "exfiltration",
     about: "a client sends far more to a server outside of the cluster than it gets back, and than is usual",
     class: Class::Digest,
@@ -25,7 +25,12 @@ fn judge(edge: &mut Edge, around: &Around<'_>, moment: &Moment, values: &Values)
     let (sent, received) = edge.habits.bytes;
     let usual = f64::from(edge.habits.usual_sent).exp();
     let is_known = edge.habits.minutes >= LEAST_MINUTES;
-    if !around.server_is_outside || !is_known || sent < bytes || sent < ratio * received || sent < factor * usual {
+    if !around.server_is_outside
+        || !is_known
+        || sent < bytes
+        || sent < ratio * received
+        || sent < factor * usual
+    {
         return None;
     }
     Some(Verdict {

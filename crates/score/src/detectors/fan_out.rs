@@ -8,7 +8,7 @@ use crate::habits::ServiceHabits;
 const LEAST_MINUTES: u32 = 10;
 
 /// The detector.
-pub static FAN_OUT: Detector = Detector {
+pub(super) static FAN_OUT: Detector = Detector {
     word: "fan_out",
     about: "a client calls many more servers than usual, and most of its calls fail",
     class: Class::Digest,

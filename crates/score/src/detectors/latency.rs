@@ -6,7 +6,7 @@ use crate::finding::{Class, Verdict};
 use crate::series::Series;
 
 /// The detector.
-pub static LATENCY: Detector = Detector {
+pub(super) static LATENCY: Detector = Detector {
     word: "latency",
     about: "calls take longer than their endpoints usually do",
     class: Class::Symptom,
@@ -14,8 +14,16 @@ pub static LATENCY: Detector = Detector {
         Parameter { name: "threshold", default: 18.0, about: "evidence in nats that is enough" },
         Parameter { name: "clip", default: 7.0, about: "evidence in nats that one window can add" },
         Parameter { name: "windows", default: 3.0, about: "windows that must speak for it" },
-        Parameter { name: "factor", default: 1.6, about: "factor over the usual that is looked for at least" },
-        Parameter { name: "drifts", default: 3.0, about: "usual drifts of a window that are looked for at least" },
+        Parameter {
+            name: "factor",
+            default: 1.6,
+            about: "factor over the usual that is looked for at least",
+        },
+        Parameter {
+            name: "drifts",
+            default: 3.0,
+            about: "usual drifts of a window that are looked for at least",
+        },
     ],
     judge: Judge::Series(judge),
 };

@@ -54,7 +54,7 @@ pub static DETECTORS: &[&Detector] = &[
 pub const MOST_PARAMETERS: usize = 6;
 
 /// The values of a detector's parameters, in their order.
-pub type Values = [f64; MOST_PARAMETERS];
+pub(crate) type Values = [f64; MOST_PARAMETERS];
 
 /// A detector.
 pub struct Detector {
@@ -67,7 +67,7 @@ pub struct Detector {
     /// What can be set.
     pub parameters: &'static [Parameter],
     /// What it looks at, and how.
-    pub judge: Judge,
+    pub(crate) judge: Judge,
 }
 
 /// Something that can be set.
@@ -81,7 +81,7 @@ pub struct Parameter {
 }
 
 /// What a detector looks at.
-pub enum Judge {
+pub(crate) enum Judge {
     /// Each endpoint, edge, workload and instance with calls or evidence, once a window.
     Series(fn(&mut Series, &Moment, &Values) -> Option<Verdict>),
     /// Each edge, once a window.
@@ -96,46 +96,46 @@ pub enum Judge {
 
 /// The window that is judged.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// Its beginning.
-    pub begun: Timestamp,
+    pub(crate) begun: Timestamp,
     /// Its end.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// Its length.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Whether too little was heard to say what is missing.
-    pub blind: bool,
+    pub(crate) blind: bool,
     /// When the scorer heard its first call.
-    pub born: Timestamp,
+    pub(crate) born: Timestamp,
 }
 
 /// What stands around an edge.
 #[derive(Clone, Copy, Debug)]
-pub struct Around<'a> {
+pub(crate) struct Around<'a> {
     /// The protocol's word.
-    pub protocol: &'a str,
+    pub(crate) protocol: &'a str,
     /// The negotiated version of TLS, where one is known.
-    pub tls_version: &'a str,
+    pub(crate) tls_version: &'a str,
     /// The operation and endpoint of a new thing.
-    pub endpoint: &'a str,
+    pub(crate) endpoint: &'a str,
     /// Calls that the client took in during the window, and usually does.
-    pub client_calls: (f64, f64),
+    pub(crate) client_calls: (f64, f64),
     /// Whether anybody calls the client.
-    pub client_is_called: bool,
+    pub(crate) client_is_called: bool,
     /// Evidence that calls to the client fail or are slow.
-    pub client_suffers: f64,
+    pub(crate) client_suffers: f64,
     /// When the client was first heard.
-    pub client_born: Timestamp,
+    pub(crate) client_born: Timestamp,
     /// Whether the client called anybody else in the last minute.
-    pub client_lives: bool,
+    pub(crate) client_lives: bool,
     /// Whether the node that told of the edge has told of anything since the edge's latest call.
-    pub teller_lives: bool,
+    pub(crate) teller_lives: bool,
     /// Whether the server lies outside of any namespace.
-    pub server_is_outside: bool,
+    pub(crate) server_is_outside: bool,
 }
 
 /// Whether `protocol` is a database's or a cache's.
-pub fn is_database(protocol: &str) -> bool {
+pub(crate) fn is_database(protocol: &str) -> bool {
     matches!(protocol, "postgres" | "mysql" | "mongodb" | "redis" | "memcached" | "cql")
 }
 

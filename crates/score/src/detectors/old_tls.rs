@@ -5,11 +5,15 @@ use crate::finding::{Class, Verdict};
 use crate::world::Edge;
 
 /// The detector.
-pub static OLD_TLS: Detector = Detector {
+pub(super) static OLD_TLS: Detector = Detector {
     word: "old_tls",
     about: "a handshake agreed on TLS 1.1 or older",
     class: Class::Digest,
-    parameters: &[Parameter { name: "minor", default: 1.0, about: "the newest minor version of TLS 1 that is deprecated" }],
+    parameters: &[Parameter {
+        name: "minor",
+        default: 1.0,
+        about: "the newest minor version of TLS 1 that is deprecated",
+    }],
     judge: Judge::EdgeMinute(judge),
 };
 

@@ -13,7 +13,7 @@ const BURST: f64 = 3.0;
 const LEAST_SHARE: f64 = 0.001;
 
 /// The detector.
-pub static PACKET_LOSS: Detector = Detector {
+pub(super) static PACKET_LOSS: Detector = Detector {
     word: "packet_loss",
     about: "a larger share of packets is sent again than is usual",
     class: Class::Digest,
@@ -21,7 +21,11 @@ pub static PACKET_LOSS: Detector = Detector {
         Parameter { name: "threshold", default: 14.0, about: "evidence in nats that is enough" },
         Parameter { name: "clip", default: 7.0, about: "evidence in nats that one window can add" },
         Parameter { name: "windows", default: 2.0, about: "windows that must speak for it" },
-        Parameter { name: "least_share", default: 0.01, about: "share of retransmissions that is looked for at least" },
+        Parameter {
+            name: "least_share",
+            default: 0.01,
+            about: "share of retransmissions that is looked for at least",
+        },
     ],
     judge: Judge::Edge(judge),
 };

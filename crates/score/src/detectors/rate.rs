@@ -5,13 +5,17 @@ use crate::finding::{Class, Verdict};
 use crate::world::Edge;
 
 /// The detector.
-pub static RATE: Detector = Detector {
+pub(super) static RATE: Detector = Detector {
     word: "rate",
     about: "a minute's calls are far outside of the history of their edge",
     class: Class::Digest,
     parameters: &[
         Parameter { name: "threshold", default: 8.0, about: "surprise in nats of rarity that is enough" },
-        Parameter { name: "calls", default: 30.0, about: "calls a minute, seen or usual, below which nothing is told" },
+        Parameter {
+            name: "calls",
+            default: 30.0,
+            about: "calls a minute, seen or usual, below which nothing is told",
+        },
     ],
     judge: Judge::EdgeMinute(judge),
 };

@@ -9,7 +9,7 @@ use crate::world::Edge;
 const LEAST_TAKEN: f64 = 3.0;
 
 /// The detector.
-pub static RETRY_STORM: Detector = Detector {
+pub(super) static RETRY_STORM: Detector = Detector {
     word: "retry_storm",
     about: "a client repeats calls that fail or are slow, many times the usual for what it takes in",
     class: Class::Digest,
@@ -18,7 +18,11 @@ pub static RETRY_STORM: Detector = Detector {
         Parameter { name: "clip", default: 5.0, about: "evidence in nats that one window can add" },
         Parameter { name: "windows", default: 2.0, about: "windows that must speak for it" },
         Parameter { name: "factor", default: 2.0, about: "factor over the usual that is looked for" },
-        Parameter { name: "suffering", default: 6.0, about: "evidence of failure or slowness that makes it a storm" },
+        Parameter {
+            name: "suffering",
+            default: 6.0,
+            about: "evidence of failure or slowness that makes it a storm",
+        },
     ],
     judge: Judge::Edge(judge),
 };

@@ -5,12 +5,16 @@ use crate::finding::{Class, Verdict};
 use crate::world::Edge;
 
 /// The detector.
-pub static SATURATION: Detector = Detector {
+pub(super) static SATURATION: Detector = Detector {
     word: "saturation",
     about: "a receiver announces an empty window again and again while its calls are slow",
     class: Class::Digest,
     parameters: &[
-        Parameter { name: "announcements", default: 5.0, about: "announcements of an empty receive window in a window" },
+        Parameter {
+            name: "announcements",
+            default: 5.0,
+            about: "announcements of an empty receive window in a window",
+        },
         Parameter { name: "suffering", default: 6.0, about: "evidence in nats that the calls are slow" },
     ],
     judge: Judge::Edge(judge),

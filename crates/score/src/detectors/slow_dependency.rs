@@ -5,13 +5,17 @@ use crate::finding::{Class, Verdict};
 use crate::world::Edge;
 
 /// The detector.
-pub static SLOW_DEPENDENCY: Detector = Detector {
+pub(super) static SLOW_DEPENDENCY: Detector = Detector {
     word: "slow_dependency",
     about: "calls to a workload suffer while a dependency that it calls is slow or fails",
     class: Class::Digest,
     parameters: &[
         Parameter { name: "evidence", default: 18.0, about: "evidence in nats against the dependency" },
-        Parameter { name: "suffering", default: 12.0, about: "evidence in nats that the client's callers suffer" },
+        Parameter {
+            name: "suffering",
+            default: 12.0,
+            about: "evidence in nats that the client's callers suffer",
+        },
     ],
     judge: Judge::Edge(judge),
 };
@@ -22,7 +26,11 @@ fn judge(edge: &mut Edge, around: &Around<'_>, moment: &Moment, values: &Values)
     if against < evidence || around.client_suffers < suffering {
         return None;
     }
-    let worse = if edge.series.latency.sum() >= edge.series.errors.sum() { edge.series.latency } else { edge.series.errors };
+    let worse = if edge.series.latency.sum() >= edge.series.errors.sum() {
+        edge.series.latency
+    } else {
+        edge.series.errors
+    };
     Some(Verdict {
         score: (against / evidence).min(around.client_suffers / suffering),
         observed: against,

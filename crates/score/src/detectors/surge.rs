@@ -9,7 +9,7 @@ use crate::world::Edge;
 const VARIANCE: f64 = 0.5;
 
 /// The detector.
-pub static SURGE: Detector = Detector {
+pub(super) static SURGE: Detector = Detector {
     word: "surge",
     about: "far more bytes than usual go between two workloads",
     class: Class::Digest,

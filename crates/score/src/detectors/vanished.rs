@@ -6,12 +6,16 @@ use crate::finding::{Class, Verdict};
 use crate::world::Edge;
 
 /// The detector.
-pub static VANISHED: Detector = Detector {
+pub(super) static VANISHED: Detector = Detector {
     word: "vanished",
     about: "steady calls between two workloads have stopped",
     class: Class::Symptom,
     parameters: &[
-        Parameter { name: "missed", default: 25.0, about: "calls that should have come, over the usual spread" },
+        Parameter {
+            name: "missed",
+            default: 25.0,
+            about: "calls that should have come, over the usual spread",
+        },
         Parameter { name: "silences", default: 3.0, about: "times the longest usual silence" },
         Parameter { name: "seconds", default: 20.0, about: "seconds of silence at least" },
         Parameter { name: "age_hours", default: 2.0, about: "hours that the edge must have been known" },
