@@ -11,14 +11,25 @@ pub(crate) struct Evidence {
     sum: f32,
     windows: u16,
     since: Timestamp,
+    at: Timestamp,
 }
+
+/// Seconds in which evidence fades to a third: what happened once an hour shall not add up over a day.
+const FADES_SECONDS: f64 = 120.0;
+/// Evidence that is none.
+const FORGOTTEN: f32 = 0.05;
+
 
 impl Evidence {
     /// Takes a window's log-likelihood ratio, clipped to `clip` both ways. `begun` is the window's beginning. The sum
     /// never exceeds `most`, so that recovery shows soon.
     pub(crate) fn step(&mut self, ratio: f64, clip: f64, most: f64, begun: Timestamp) {
         let ratio = if ratio.is_nan() { 0.0 } else { ratio.clamp(-clip, clip) };
-        if self.sum <= 0.0 {
+        let faded = (-begun.since(self.at).as_secs_f64() / FADES_SECONDS).exp();
+        self.at = begun;
+        self.sum = if self.sum > 0.0 { (f64::from(self.sum) * faded) as f32 } else { 0.0 };
+        if self.sum < FORGOTTEN {
+            self.sum = 0.0;
             self.windows = 0;
             self.since = begun;
         }

@@ -11,19 +11,21 @@ use wirewise_model::{CallId, Timestamp};
 use crate::evidence::Evidence;
 
 /// Windows with calls that make a baseline.
-const LEAST_WINDOWS: u32 = 24;
+const LEAST_WINDOWS: u32 = 60;
 /// Calls that make a baseline.
-const LEAST_CALLS: u64 = 50;
+const LEAST_CALLS: u64 = 120;
 /// Seconds since the first call that make a baseline.
-const LEAST_SECONDS: u64 = 600;
+const LEAST_SECONDS: u64 = 1200;
 /// Windows over which a usual value is averaged once it is known: ten minutes of five seconds.
 const MEMORY: f64 = 120.0;
 /// How many times slower a baseline moves while there is evidence against it.
 const SUSPICION: f64 = 10.0;
 /// Evidence from which a baseline moves slowly.
 const DOUBT: f64 = 4.0;
-/// Standard deviation of window means that is assumed before it is known, and its floor.
-const DRIFT: f32 = 0.12;
+/// Standard deviation of window means that is assumed before it is known: more than most have, for a young baseline
+/// knows little; and its floor.
+const UNKNOWN_DRIFT: f32 = 0.3;
+const LEAST_DRIFT: f32 = 0.06;
 
 /// Counts of one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,7 +108,7 @@ pub(crate) struct Series {
 impl Series {
     /// A series whose first call comes at `at`.
     pub(crate) fn begin(at: Timestamp) -> Self {
-        Self { born: at, drift: DRIFT, ..Self::default() }
+        Self { born: at, drift: UNKNOWN_DRIFT, ..Self::default() }
     }
 
     /// Takes a call.
@@ -148,7 +150,7 @@ impl Series {
         let timed = f64::from(tally.timed);
         let departure = f64::from(tally.residual) / timed - f64::from(self.center);
         let chance = f64::from(tally.variance) / timed / timed;
-        Some((departure, chance + f64::from(self.drift.max(DRIFT * 0.5)).powi(2)))
+        Some((departure, chance + f64::from(self.drift.max(LEAST_DRIFT)).powi(2)))
     }
 
     /// Learns from the window and begins the next. Call it after the detectors have judged; `learn` is false in a
@@ -211,7 +213,9 @@ impl Series {
         self.center =
             (center + step * departure.clamp(-3.0 * drift - 0.1, 3.0 * drift + 0.1)).clamp(-3.0, 3.0) as f32;
         let beyond = (departure.powi(2) - chance).max(0.0).min((4.0 * drift).powi(2) + 0.01).sqrt();
-        self.drift = (drift + step * (beyond - drift)).clamp(f64::from(DRIFT) * 0.5, 0.6) as f32;
+        // Slower than the mean itself, so that a young baseline stays cautious.
+        let step = step.min(0.02);
+        self.drift = (drift + step * (beyond - drift)).clamp(f64::from(LEAST_DRIFT), 0.6) as f32;
     }
 }
 

@@ -272,13 +272,16 @@ fn judge_series(
     if series.tally.n == 0 && series.errors.sum() == 0.0 && series.latency.sum() == 0.0 {
         return;
     }
+    if series.tally.n == 0 {
+        // Silence says nothing, and time passes.
+        series.errors.step(0.0, 0.0, f64::MAX, moment.begun);
+        series.latency.step(0.0, 0.0, f64::MAX, moment.begun);
+        return;
+    }
     for (index, detector) in DETECTORS.iter().enumerate() {
         let Judge::Series(judge) = detector.judge else { continue };
         if let Some(verdict) = judge(series, moment, &values[index]) {
-            // Without calls there is nothing new to say.
-            if series.tally.n > 0 {
-                tell(index, verdict);
-            }
+            tell(index, verdict);
         }
     }
 }
