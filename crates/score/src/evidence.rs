@@ -19,7 +19,6 @@ const FADES_SECONDS: f64 = 120.0;
 /// Evidence that is none.
 const FORGOTTEN: f32 = 0.05;
 
-
 impl Evidence {
     /// Takes a window's log-likelihood ratio, clipped to `clip` both ways. `begun` is the window's beginning. The sum
     /// never exceeds `most`, so that recovery shows soon.

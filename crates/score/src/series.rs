@@ -25,7 +25,7 @@ const DOUBT: f64 = 4.0;
 /// Standard deviation of window means that is assumed before it is known: more than most have, for a young baseline
 /// knows little; and its floor.
 const UNKNOWN_DRIFT: f32 = 0.3;
-const LEAST_DRIFT: f32 = 0.06;
+const LEAST_DRIFT: f32 = 0.1;
 
 /// Counts of one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -94,7 +94,11 @@ impl Scorer {
                 let judge = match detector.judge {
                     Judge::Edge(judge) => judge,
                     Judge::EdgeMinute(judge) if is_minute => judge,
-                    Judge::EdgeMinute(_) | Judge::Series(_) | Judge::ClientMinute(_) | Judge::New(_) => {
+                    Judge::EdgeMinute(_)
+                    | Judge::Series(_)
+                    | Judge::Server(_)
+                    | Judge::ClientMinute(_)
+                    | Judge::New(_) => {
                         continue;
                     }
                 };
@@ -126,6 +130,12 @@ impl Scorer {
             judge_series(&self.values, &mut service.series, moment, |index, verdict| {
                 found.push((index, target, verdict))
             });
+            for (index, detector) in DETECTORS.iter().enumerate() {
+                let Judge::Server(judge) = detector.judge else { continue };
+                if let Some(verdict) = judge(service, moment, &self.values[index]) {
+                    found.push((index, target, verdict));
+                }
+            }
             service.series.close(true);
             for (pod_number, pod) in service.pods.iter_mut().enumerate() {
                 let target = Target::Pod(number as u32, pod_number as u16);

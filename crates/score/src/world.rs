@@ -42,6 +42,12 @@ pub(crate) struct Service {
     pub(crate) change: Option<Change>,
     /// Its first call, as client or server.
     pub(crate) born: Timestamp,
+    /// Handshakes with it in the window that runs, and those that failed because of a certificate.
+    pub(crate) handshakes: (u32, u32),
+    /// Evidence that its certificate is refused.
+    pub(crate) refused: Evidence,
+    /// The latest handshake that failed because of a certificate.
+    pub(crate) refused_example: Option<CallId>,
     /// What it does as a client, for the security statistics.
     pub(crate) habits: ServiceHabits,
 }
@@ -387,6 +393,9 @@ impl World {
             callers: Vec::new(),
             callees: Vec::new(),
             change: None,
+            handshakes: (0, 0),
+            refused: Evidence::default(),
+            refused_example: None,
             born: at,
             habits: ServiceHabits::default(),
         });
@@ -506,6 +515,8 @@ impl World {
             return;
         }
         let version = self.name(call.tls_version, limits, counters);
+        let server = self.edges[edge as usize].server;
+        self.services[server as usize].handshakes.0 += 1;
         let tls = &mut self.edges[edge as usize].tls;
         if version != Name::default() {
             tls.version = version;
@@ -519,6 +530,8 @@ impl World {
         if call.outcome != Outcome::Ok && (speaks_of(call.status) || speaks_of(call.error)) {
             tls.refused_certificate = Some(call.at);
             tls.example = Some(call.id);
+            self.services[server as usize].handshakes.1 += 1;
+            self.services[server as usize].refused_example = Some(call.id);
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) static LATENCY: Detector = Detector {
         Parameter { name: "windows", default: 3.0, about: "windows that must speak for it" },
         Parameter {
             name: "factor",
-            default: 1.6,
+            default: 2.5,
             about: "factor over the usual that is looked for at least",
         },
         Parameter {

@@ -18,6 +18,7 @@ mod retry_storm;
 mod saturation;
 mod slow_dependency;
 mod surge;
+mod tls_failures;
 mod vanished;
 
 use wirewise_model::Timestamp;
@@ -26,7 +27,7 @@ use crate::evidence::Evidence;
 use crate::finding::{Class, Verdict};
 use crate::habits::ServiceHabits;
 use crate::series::Series;
-use crate::world::{Edge, Novelty};
+use crate::world::{Edge, Novelty, Service};
 
 /// Every detector, symptoms first.
 pub static DETECTORS: &[&Detector] = &[
@@ -34,6 +35,7 @@ pub static DETECTORS: &[&Detector] = &[
     &latency::LATENCY,
     &vanished::VANISHED,
     &packet_loss::PACKET_LOSS,
+    &tls_failures::TLS_FAILURES,
     &retry_storm::RETRY_STORM,
     &surge::SURGE,
     &slow_dependency::SLOW_DEPENDENCY,
@@ -88,6 +90,8 @@ pub(crate) enum Judge {
     Edge(fn(&mut Edge, &Around<'_>, &Moment, &Values) -> Option<Verdict>),
     /// Each edge, once a minute.
     EdgeMinute(fn(&mut Edge, &Around<'_>, &Moment, &Values) -> Option<Verdict>),
+    /// Each workload as a server, once a window.
+    Server(fn(&mut Service, &Moment, &Values) -> Option<Verdict>),
     /// Each workload as a client, once a minute.
     ClientMinute(fn(&mut ServiceHabits, &Moment, &Values) -> Option<Verdict>),
     /// Each new thing.

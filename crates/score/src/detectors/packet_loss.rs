@@ -1,4 +1,5 @@
-//! More retransmissions than usual between two workloads.
+//! More retransmissions than usual between two workloads, and calls that are slow as well: losses that nobody feels are
+//! not told. The two are evidence of one thing, so less of each is enough.
 
 use super::{Around, Detector, Judge, MOST_EVIDENCE, Moment, Parameter, Values, ripe};
 use crate::evidence::binomial;
@@ -15,8 +16,8 @@ const LEAST_SHARE: f64 = 0.001;
 /// The detector.
 pub(super) static PACKET_LOSS: Detector = Detector {
     word: "packet_loss",
-    about: "a larger share of packets is sent again than is usual",
-    class: Class::Digest,
+    about: "a larger share of packets is sent again than is usual, and calls are slow",
+    class: Class::Symptom,
     parameters: &[
         Parameter { name: "threshold", default: 14.0, about: "evidence in nats that is enough" },
         Parameter { name: "clip", default: 7.0, about: "evidence in nats that one window can add" },
@@ -26,12 +27,17 @@ pub(super) static PACKET_LOSS: Detector = Detector {
             default: 0.01,
             about: "share of retransmissions that is looked for at least",
         },
+        Parameter {
+            name: "suffering",
+            default: 4.0,
+            about: "evidence in nats that the calls are slow or fail",
+        },
     ],
     judge: Judge::Edge(judge),
 };
 
 fn judge(edge: &mut Edge, _: &Around<'_>, moment: &Moment, values: &Values) -> Option<Verdict> {
-    let [threshold, clip, windows, least_share, ..] = *values;
+    let [threshold, clip, windows, least_share, suffering, _] = *values;
     let (packets, again) = edge.packets;
     if packets > 0 {
         if edge.loss_windows >= LEAST_WINDOWS {
@@ -42,6 +48,9 @@ fn judge(edge: &mut Edge, _: &Around<'_>, moment: &Moment, values: &Values) -> O
         }
     }
     let score = ripe(&edge.loss, threshold, windows)?;
+    if edge.series.latency.sum().max(edge.series.errors.sum()) < suffering {
+        return None;
+    }
     let observed = f64::from(again) / f64::from(packets.max(1));
     Some(Verdict {
         score,

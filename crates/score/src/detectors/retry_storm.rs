@@ -14,8 +14,8 @@ pub(super) static RETRY_STORM: Detector = Detector {
     about: "a client repeats calls that fail or are slow, many times the usual for what it takes in",
     class: Class::Digest,
     parameters: &[
-        Parameter { name: "threshold", default: 10.0, about: "evidence in nats that is enough" },
-        Parameter { name: "clip", default: 5.0, about: "evidence in nats that one window can add" },
+        Parameter { name: "threshold", default: 6.0, about: "evidence in nats that is enough" },
+        Parameter { name: "clip", default: 3.0, about: "evidence in nats that one window can add" },
         Parameter { name: "windows", default: 2.0, about: "windows that must speak for it" },
         Parameter { name: "factor", default: 2.0, about: "factor over the usual that is looked for" },
         Parameter {

@@ -1,9 +1,12 @@
-//! Steady traffic that stopped. What stopped because its client takes in less, because its client is gone, or because
+//! Steady traffic that stopped. What stopped because its client takes in less or suffers itself, because its client is gone, or because
 //! nobody tells of it any more is not told.
 
 use super::{Around, Detector, Judge, Moment, Parameter, Values};
 use crate::finding::{Class, Verdict};
 use crate::world::Edge;
+
+/// Evidence in nats that calls to the client fail or are slow, from which it is no wonder that it asks less.
+const SUFFERING: f64 = 4.0;
 
 /// The detector.
 pub(super) static VANISHED: Detector = Detector {
@@ -31,7 +34,9 @@ fn judge(edge: &mut Edge, around: &Around<'_>, moment: &Moment, values: &Values)
     let silent = f64::from(edge.silent) * moment.seconds;
     let age = moment.now.since(edge.series.born).as_secs_f64() / 3600.0;
     let (taken, usual) = around.client_calls;
-    let is_explained = if around.client_is_called { taken < 0.5 * usual } else { !around.client_lives };
+    let suffers = around.client_suffers >= SUFFERING;
+    let is_explained =
+        suffers || if around.client_is_called { taken < 0.5 * usual } else { !around.client_lives };
     if silent < seconds || age < age_hours || is_explained {
         return None;
     }

@@ -108,7 +108,8 @@ impl<'a> Scene<'a> {
         (0..self.world.services.len() as u32).filter(is_near).collect()
     }
 
-    /// How many workloads suffer whose suffering instance shares a node with this one.
+    /// How many workloads suffer whose suffering instance shares a node with this one, other than those that call it or
+    /// that it calls: calls explain those.
     pub(crate) fn neighbours_suffer(&self, service: u32) -> usize {
         let nodes: Vec<_> = self.world.services[service as usize]
             .pods
@@ -118,6 +119,9 @@ impl<'a> Scene<'a> {
             .collect();
         self.neighbours(service)
             .into_iter()
+            .filter(|&near| {
+                self.world.find_edge(near, service).is_none() && self.world.find_edge(service, near).is_none()
+            })
             .filter(|&near| {
                 self.world.services[near as usize].pods.iter().any(|pod| {
                     nodes.contains(&pod.node)

@@ -88,7 +88,7 @@ pub(crate) fn classify(scene: &Scene<'_>, suspect: u32, first_sign: Timestamp) -
     let touches = |word: &'static str| {
         scene.alarmed_edges(word).any(|edge| edge.client == suspect || edge.server == suspect)
     };
-    if touches("surge") && scene.neighbours_suffer(suspect) >= 2 {
+    if touches("surge") && scene.neighbours_suffer(suspect) >= 3 {
         return Kind::NoisyNeighbour;
     }
     if touches("packet_loss") {
@@ -98,11 +98,10 @@ pub(crate) fn classify(scene: &Scene<'_>, suspect: u32, first_sign: Timestamp) -
         let n = suffering.iter().filter(|edge| wanted(world.names.text(edge.protocol))).count();
         n > 0 && 2 * n >= suffering.len()
     };
-    let recently = |at: Option<Timestamp>| at.is_some_and(|at| scene.now.since(at).as_secs() < 120);
     if protocol_is(|protocol| protocol == "dns") {
         return Kind::DnsFailure;
     }
-    if callers.iter().any(|edge| recently(edge.tls.refused_certificate)) {
+    if service.refused.sum() >= 0.3 * scene.threshold {
         return Kind::TlsExpiry;
     }
     if scene.alarmed_edges("retry_storm").any(|edge| edge.server == suspect) {

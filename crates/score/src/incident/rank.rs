@@ -56,7 +56,7 @@ fn own_blame(scene: &Scene<'_>, index: u32) -> (f64, String) {
             since = Some(since.map_or(begun, |since: wirewise_model::Timestamp| since.min(begun)));
         }
     }
-    seen = seen.max(scene.series_badness(&service.series));
+    seen = seen.max(scene.series_badness(&service.series)).max(service.refused.sum() / scene.threshold);
     if seen <= 0.0 {
         return (0.0, String::new());
     }
@@ -118,11 +118,15 @@ fn blame_for_loss(scene: &Scene<'_>, services: &[u32], blame: &mut BTreeMap<u32,
 /// Where several workloads of one node suffer and one on it is unusually busy, that one is suspected.
 fn blame_neighbours(scene: &Scene<'_>, services: &[u32], blame: &mut BTreeMap<u32, (f64, String)>) {
     for edge in scene.alarmed_edges("surge") {
+        // Retries are a surge too, but of calls that fail.
+        if edge.series.errors.sum() >= 0.5 * scene.threshold {
+            continue;
+        }
         for end in [edge.client, edge.server] {
             let suffering = scene.neighbours_suffer(end);
             let is_near =
                 services.contains(&end) || scene.neighbours(end).iter().any(|near| services.contains(near));
-            if suffering >= 2 && is_near {
+            if suffering >= 3 && is_near {
                 let own = if end == edge.client { 0.5 } else { 0.0 };
                 let score = 4.0 + own + suffering as f64 * 0.1;
                 let why = format!("it is unusually busy, and {suffering} workloads on its node suffer");
