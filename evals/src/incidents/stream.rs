@@ -82,6 +82,8 @@ pub(crate) struct Stream {
     waiting: Vec<Vec<Said>>,
     load: f64,
     drifts: Vec<f64>,
+    /// Logarithm of what a call to each workload usually takes, its own calls included.
+    usual: Vec<f64>,
     slow: Vec<Spell>,
     failing: Vec<Spell>,
     rollouts: Vec<Rollout>,
@@ -108,6 +110,7 @@ impl Stream {
             waiting: vec![Vec::new(); HORIZON],
             load: 0.0,
             drifts: vec![0.0; n],
+            usual: vec![-4.0; n],
             slow: Vec::new(),
             failing: Vec::new(),
             rollouts: Vec::new(),
@@ -417,7 +420,7 @@ impl Stream {
             |spell: &&Spell| spell.0 == index && (spell.1 == pod || spell.1 == usize::MAX) && spell.2 > start;
         self.slow.iter().filter(own).for_each(|spell| factor *= spell.3);
         self.failing.iter().filter(own).for_each(|spell| fails += spell.3);
-        let mut affected = false;
+        let (mut affected, mut delay) = (false, 0.0);
         if let Some((fault, _, bad)) = &self.fault {
             let hits = match fault.kind {
                 Kind::NoisyNeighbour => node == fault.part && index != fault.target,
@@ -426,12 +429,21 @@ impl Stream {
                 _ => false,
             };
             if hits {
-                factor *= fault.slow;
+                // Who waits for a lock or a full pool waits in proportion to all that goes on, not to its own work.
+                match fault.kind {
+                    Kind::Latency | Kind::BadDeploy | Kind::RetryStorm => {
+                        delay = self.usual[index].exp() * (fault.slow - 1.0);
+                    }
+                    _ => factor *= fault.slow,
+                }
                 fails += fault.fails;
                 affected = fault.slow > 1.0 || self.chance.hit(fault.fails);
             }
         }
-        let mut took = endpoint.own.0 * factor;
+        if delay > 0.0 {
+            delay *= self.lognormal(0.3);
+        }
+        let mut took = endpoint.own.0 * factor + delay;
         if self.chance.hit(fails) {
             return Went { took: took * self.chance.between(0.3, 1.0), well: false, affected };
         }
@@ -458,6 +470,9 @@ impl Stream {
             if !went.well && !call.optional {
                 return Went { took, well: false, affected };
             }
+        }
+        if self.fault.is_none() {
+            self.usual[index] += 0.01 * (took.ln() - self.usual[index]);
         }
         Went { took, well: true, affected }
     }
