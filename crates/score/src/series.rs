@@ -189,7 +189,13 @@ impl Series {
         }
         let n = f64::from(tally.n);
         let (usual, found) = (f64::from(self.share), f64::from(tally.failed) / n);
-        let bound = if self.windows < LEAST_WINDOWS { 1.0 } else { 0.02 + 3.0 * f64::from(self.share_drift) };
+        // One failure among few calls is a large share and no news: the bound leaves room for it, or the usual would be
+        // learnt too low.
+        let bound = if self.windows < LEAST_WINDOWS {
+            1.0
+        } else {
+            0.02 + 3.0 * f64::from(self.share_drift) + 1.5 / n
+        };
         let step = step * (n / 10.0).min(1.0);
         let departure = (found - usual).clamp(-bound, bound);
         self.share = (usual + step * departure).clamp(0.0, 1.0) as f32;

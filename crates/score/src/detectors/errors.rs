@@ -14,7 +14,7 @@ pub(super) static ERRORS: Detector = Detector {
     about: "a larger share of calls fails than is usual",
     class: Class::Symptom,
     parameters: &[
-        Parameter { name: "threshold", default: 18.0, about: "evidence in nats that is enough" },
+        Parameter { name: "threshold", default: 15.0, about: "evidence in nats that is enough" },
         Parameter { name: "clip", default: 7.0, about: "evidence in nats that one window can add" },
         Parameter { name: "windows", default: 3.0, about: "windows that must speak for it" },
         Parameter {

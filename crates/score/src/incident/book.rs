@@ -29,6 +29,8 @@ const CHANGES_BEFORE: Duration = Duration::from_secs(1800);
 const UPDATED_EVERY: Duration = Duration::from_secs(30);
 /// Evidence of an edge, over the threshold, by which trouble travels between two findings.
 const TRAVELS: f64 = 0.25;
+/// Evidence of lost packets, in nats, that makes an edge lossy beside one that is told of.
+const LOSSY: f64 = 5.0;
 
 /// Edges, by their ends, with the worst score and the earliest beginning of a symptom on them.
 pub(crate) type Troubled = BTreeMap<(u32, u32), (f64, Timestamp)>;
@@ -87,6 +89,14 @@ impl<'a> Scene<'a> {
             .filter(move |alarm| alarm.is_on && alarm.word == word)
             .filter_map(move |alarm| alarm.target.edge(world))
             .map(move |edge| &world.edges[edge as usize])
+    }
+
+    /// Edges on which packets are lost, felt or not, where a loss that is felt was told of.
+    pub(crate) fn lossy_edges(&self) -> Vec<&'a Edge> {
+        if self.alarmed_edges("packet_loss").next().is_none() {
+            return Vec::new();
+        }
+        self.world.edges.iter().filter(|edge| edge.loss.sum() >= LOSSY).collect()
     }
 
     /// Other workloads with an instance on a node where this one has one.

@@ -91,7 +91,7 @@ pub(crate) fn classify(scene: &Scene<'_>, suspect: u32, first_sign: Timestamp) -
     if touches("surge") && scene.neighbours_suffer(suspect) >= 3 {
         return Kind::NoisyNeighbour;
     }
-    if touches("packet_loss") {
+    if scene.lossy_edges().iter().any(|edge| edge.client == suspect || edge.server == suspect) {
         return Kind::PacketLoss;
     }
     let protocol_is = |wanted: fn(&str) -> bool| {

@@ -93,7 +93,7 @@ fn own_blame(scene: &Scene<'_>, index: u32) -> (f64, String) {
 
 /// Where packets are lost around several workloads, the one that most of the lossy edges touch is suspected.
 fn blame_for_loss(scene: &Scene<'_>, services: &[u32], blame: &mut BTreeMap<u32, (f64, String)>) {
-    let lossy: Vec<_> = scene.alarmed_edges("packet_loss").collect();
+    let lossy = scene.lossy_edges();
     if lossy.is_empty()
         || !lossy.iter().any(|edge| services.contains(&edge.server) || services.contains(&edge.client))
     {
