@@ -20,8 +20,8 @@ const SAMPLES: usize = 4;
 pub(crate) const LEAST_TIMED: u32 = 20;
 /// Steps over which the usual logarithm of an endpoint's latency is averaged.
 const LATENCY_MEMORY: f32 = 400.0;
-/// Least standard deviation of the logarithm of a latency.
-const LEAST_DEVIATION: f32 = 0.25;
+/// Least variance of the logarithm of a latency.
+const LEAST_VARIANCE: f32 = 0.06;
 /// Tellers that are remembered.
 const TELLERS: usize = 4096;
 
@@ -159,8 +159,8 @@ pub(crate) struct Endpoint {
     pub(crate) timed: u32,
     /// Usual logarithm of the duration in seconds.
     pub(crate) usual: f32,
-    /// Usual distance from that.
-    pub(crate) deviation: f32,
+    /// Usual square of the distance from that.
+    pub(crate) variance: f32,
     /// Durations over the last hours.
     pub(crate) sketch: Sketch,
     /// Durations of the window that runs, in seconds: the first few.
@@ -487,7 +487,7 @@ impl World {
             series: Series::begin(call.at),
             timed: 0,
             usual: 0.0,
-            deviation: 0.0,
+            variance: 0.0,
             sketch: Sketch::default(),
             samples: [0.0; SAMPLES],
             n_samples: 0,
@@ -649,11 +649,10 @@ impl Endpoint {
             let step = 1.0 / self.timed as f32;
             let distance = logarithm - self.usual;
             self.usual += step * distance;
-            self.deviation += step * (distance.abs() - self.deviation);
+            self.variance += step * (distance * distance - self.variance);
             return None;
         }
-        let deviation = (1.25 * self.deviation).max(LEAST_DEVIATION);
-        Some((logarithm - self.usual, deviation * deviation))
+        Some((logarithm - self.usual, self.variance.max(LEAST_VARIANCE)))
     }
 
     /// Learns from the samples of the window: each moves the usual by a bounded step.
@@ -672,10 +671,11 @@ impl Endpoint {
             } else {
                 self.sketch.add(f64::from(seconds));
             }
-            let bound = 3.0 * self.deviation.max(LEAST_DEVIATION);
+            // Wide enough for endpoints that are slow now and then, or their usual spread would be learnt too small.
+            let bound = 5.0 * self.variance.max(LEAST_VARIANCE).sqrt();
             let distance = (seconds.ln() - self.usual).clamp(-bound, bound);
-            self.usual += step * distance;
-            self.deviation += step * (distance.abs() - self.deviation);
+            self.usual += step * distance.clamp(-0.6 * bound, 0.6 * bound);
+            self.variance += step * (distance * distance - self.variance);
         }
     }
 }

@@ -11,7 +11,7 @@ pub(super) static LATENCY: Detector = Detector {
     about: "calls take longer than their endpoints usually do",
     class: Class::Symptom,
     parameters: &[
-        Parameter { name: "threshold", default: 15.0, about: "evidence in nats that is enough" },
+        Parameter { name: "threshold", default: 17.0, about: "evidence in nats that is enough" },
         Parameter { name: "clip", default: 7.0, about: "evidence in nats that one window can add" },
         Parameter { name: "windows", default: 3.0, about: "windows that must speak for it" },
         Parameter {
