@@ -105,6 +105,10 @@ pub struct Scorer {
     /// The window that runs, by its number since the epoch.
     pub(crate) window: Option<i64>,
     pub(crate) minute: i64,
+    /// Whether the clock went back in the window that runs: it holds too many calls.
+    pub(crate) is_tainted: bool,
+    /// Whether a part of the minute that runs was not counted.
+    pub(crate) is_partial: bool,
     pub(crate) born: Option<Timestamp>,
     /// Calls of a window, and windows.
     pub(crate) usual_calls: (f32, u32),
@@ -143,6 +147,8 @@ impl Scorer {
             counters: Counters::default(),
             window: None,
             minute: 0,
+            is_tainted: false,
+            is_partial: false,
             born: None,
             usual_calls: (0.0, 0),
             calls_in_window: 0,
@@ -174,6 +180,7 @@ impl Scorer {
         };
         if current < window {
             self.counters.clock_back += 1;
+            self.is_tainted = true;
             // Far back: the clock was wrong before, or is now. Begin there.
             if window - current > MOST_WINDOWS {
                 self.window = Some(current);
@@ -185,6 +192,11 @@ impl Scorer {
             self.counters.clock_leaps += 1;
             self.skip_window();
         } else {
+            let mut window = window;
+            if current > window && std::mem::take(&mut self.is_tainted) {
+                self.skip_window();
+                window += 1;
+            }
             for number in window..current {
                 let begun = Timestamp::from_nanos(number.saturating_mul(length));
                 events.extend(self.close_window(begun, begun + self.settings.limits.window));

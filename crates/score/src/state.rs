@@ -48,6 +48,8 @@ struct Written {
     counters: Counters,
     window: Option<i64>,
     minute: i64,
+    is_tainted: bool,
+    is_partial: bool,
     born: Option<Timestamp>,
     usual_calls: (f32, u32),
     calls_in_window: u32,
@@ -73,6 +75,8 @@ impl Scorer {
             counters: self.counters.clone(),
             window: self.window,
             minute: self.minute,
+            is_tainted: self.is_tainted,
+            is_partial: self.is_partial,
             born: self.born,
             usual_calls: self.usual_calls,
             calls_in_window: self.calls_in_window,
@@ -116,6 +120,8 @@ impl Scorer {
         scorer.counters = written.counters;
         scorer.window = written.window;
         scorer.minute = written.minute;
+        scorer.is_tainted = written.is_tainted;
+        scorer.is_partial = written.is_partial;
         scorer.born = written.born;
         scorer.usual_calls = written.usual_calls;
         scorer.calls_in_window = written.calls_in_window;

@@ -35,9 +35,10 @@ impl Scorer {
             let step = 1.0 / (windows as f32 + 1.0).min(MEMORY);
             self.usual_calls = (usual + step * (heard - usual), windows.saturating_add(1));
         }
-        let moment = Moment { begun, now, seconds, blind, born: self.born.unwrap_or(now) };
         let minute = now.nanos().div_euclid(60_000_000_000);
         let is_minute = minute != self.minute;
+        let blind = blind || (is_minute && std::mem::take(&mut self.is_partial));
+        let moment = Moment { begun, now, seconds, blind, born: self.born.unwrap_or(now) };
         self.minute = minute;
         let mut found = Verdicts::new();
         self.judge_novelties(&moment, &mut found);
@@ -50,6 +51,7 @@ impl Scorer {
     /// Ends a window in which the clock leapt: what it brought is neither judged nor learnt.
     pub(crate) fn skip_window(&mut self) {
         self.calls_in_window = 0;
+        self.is_partial = true;
         self.world.novelties.clear();
         for index in std::mem::take(&mut self.world.active) {
             let endpoint = &mut self.world.endpoints[index as usize];
