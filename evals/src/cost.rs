@@ -49,7 +49,7 @@ pub(crate) fn run(records: u64) {
             endpoint: Cow::Borrowed(&paths[endpoint as usize]),
             target: "/api/v1/things",
             shape: edge * ENDPOINTS + endpoint,
-            outcome: if state % 997 == 0 { Outcome::ServerError } else { Outcome::Ok },
+            outcome: if state.is_multiple_of(997) { Outcome::ServerError } else { Outcome::Ok },
             status: "200",
             error: "",
             took: Some(took),
@@ -58,7 +58,7 @@ pub(crate) fn run(records: u64) {
             tls_version: "",
             certificate_expires: None,
         });
-        if number % (A_WINDOW / 5) == 0 {
+        if number.is_multiple_of(A_WINDOW / 5) {
             events += scorer.tick(at).len();
         }
     }

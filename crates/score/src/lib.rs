@@ -21,6 +21,7 @@ mod alarm;
 mod detectors;
 mod evidence;
 mod finding;
+mod graph;
 mod habits;
 mod incident;
 mod limits;

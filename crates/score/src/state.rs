@@ -8,11 +8,11 @@ use thiserror::Error;
 use wirewise_model::Timestamp;
 
 use crate::alarm::{Alarm, AlarmState};
+use crate::graph::{Edge, Endpoint, Service};
 use crate::incident::Book;
 use crate::limits::Counters;
 use crate::names::{Name, Names};
 use crate::scorer::{Scorer, Settings};
-use crate::world::{Edge, Endpoint, Service};
 
 /// Changes with every change of what is written.
 const VERSION: u32 = 1;

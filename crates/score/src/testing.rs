@@ -3,7 +3,7 @@
 use wirewise_model::Timestamp;
 
 use crate::detectors::{Around, Moment};
-use crate::world::Edge;
+use crate::graph::Edge;
 
 /// A window of five seconds that ends at `now`.
 pub(crate) fn moment(now: Timestamp) -> Moment {

@@ -5,9 +5,10 @@ use wirewise_model::{Timestamp, stable_hash};
 use crate::alarm::Target;
 use crate::detectors::{Around, DETECTORS, Judge, Moment};
 use crate::finding::{Subject, Verdict};
+use crate::graph::{Edge, Novelty};
 use crate::scorer::Scorer;
 use crate::series::Series;
-use crate::world::{Edge, Novelty, World};
+use crate::world::World;
 
 /// Share of the usual calls under which a window is blind.
 const BLIND: f32 = 0.2;
@@ -199,8 +200,8 @@ impl Scorer {
 impl Novelty {
     fn target(&self) -> Target {
         match (self.kind, self.endpoint) {
-            (crate::world::Novel::Edge, _) | (_, None) => Target::Edge(self.edge),
-            (crate::world::Novel::Endpoint | crate::world::Novel::Shape, Some(endpoint)) => {
+            (crate::graph::Novel::Edge, _) | (_, None) => Target::Edge(self.edge),
+            (crate::graph::Novel::Endpoint | crate::graph::Novel::Shape, Some(endpoint)) => {
                 Target::Endpoint(endpoint)
             }
         }

@@ -3,6 +3,7 @@
 
 mod chance;
 mod fault;
+mod said;
 mod shop;
 mod stream;
 mod table;

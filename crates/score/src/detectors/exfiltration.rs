@@ -2,7 +2,7 @@
 
 use super::{Around, Detector, Judge, Moment, Parameter, Values};
 use crate::finding::{Class, Verdict};
-use crate::world::Edge;
+use crate::graph::Edge;
 
 /// Minutes with traffic before an amount is usual.
 const LEAST_MINUTES: u32 = 10;

@@ -25,9 +25,9 @@ use wirewise_model::Timestamp;
 
 use crate::evidence::Evidence;
 use crate::finding::{Class, Verdict};
+use crate::graph::{Edge, Novelty, Service};
 use crate::habits::ServiceHabits;
 use crate::series::Series;
-use crate::world::{Edge, Novelty, Service};
 
 /// Every detector, symptoms first.
 pub static DETECTORS: &[&Detector] = &[

@@ -2,7 +2,7 @@
 
 use super::{Around, Detector, Judge, Moment, Parameter, Values};
 use crate::finding::{Class, Verdict};
-use crate::world::{Novel, Novelty};
+use crate::graph::{Novel, Novelty};
 
 /// The detector.
 pub(super) static NEW_EDGE: Detector = Detector {

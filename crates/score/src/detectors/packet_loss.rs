@@ -4,7 +4,7 @@
 use super::{Around, Detector, Judge, MOST_EVIDENCE, Moment, Parameter, Values, ripe};
 use crate::evidence::binomial;
 use crate::finding::{Class, Verdict};
-use crate::world::Edge;
+use crate::graph::Edge;
 
 /// Windows with packets before a share is usual.
 const LEAST_WINDOWS: u32 = 24;
@@ -39,13 +39,11 @@ pub(super) static PACKET_LOSS: Detector = Detector {
 fn judge(edge: &mut Edge, _: &Around<'_>, moment: &Moment, values: &Values) -> Option<Verdict> {
     let [threshold, clip, windows, least_share, suffering, _] = *values;
     let (packets, again) = edge.packets;
-    if packets > 0 {
-        if edge.loss_windows >= LEAST_WINDOWS {
-            let usual = f64::from(edge.loss_share).max(LEAST_SHARE);
-            let wrong = (5.0 * usual).clamp(least_share, 0.9);
-            let ratio = binomial(packets.max(again), again, usual, wrong) / BURST;
-            edge.loss.step(ratio, clip, MOST_EVIDENCE * threshold, moment.begun);
-        }
+    if packets > 0 && edge.loss_windows >= LEAST_WINDOWS {
+        let usual = f64::from(edge.loss_share).max(LEAST_SHARE);
+        let wrong = (5.0 * usual).clamp(least_share, 0.9);
+        let ratio = binomial(packets.max(again), again, usual, wrong) / BURST;
+        edge.loss.step(ratio, clip, MOST_EVIDENCE * threshold, moment.begun);
     }
     let score = ripe(&edge.loss, threshold, windows)?;
     if edge.series.latency.sum().max(edge.series.errors.sum()) < suffering {

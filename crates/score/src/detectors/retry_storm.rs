@@ -3,7 +3,7 @@
 use super::{Around, Detector, Judge, MOST_EVIDENCE, Moment, Parameter, Values, ripe};
 use crate::evidence::normal;
 use crate::finding::{Class, Verdict};
-use crate::world::Edge;
+use crate::graph::Edge;
 
 /// Calls that a client must take in during a window for a quotient to be formed.
 const LEAST_TAKEN: f64 = 3.0;

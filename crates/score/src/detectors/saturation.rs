@@ -2,7 +2,7 @@
 
 use super::{Around, Detector, Judge, Moment, Parameter, Values};
 use crate::finding::{Class, Verdict};
-use crate::world::Edge;
+use crate::graph::Edge;
 
 /// The detector.
 pub(super) static SATURATION: Detector = Detector {

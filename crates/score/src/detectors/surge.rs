@@ -3,7 +3,7 @@
 use super::{Around, Detector, Judge, MOST_EVIDENCE, Moment, Parameter, Values, ripe};
 use crate::evidence::normal;
 use crate::finding::{Class, Verdict};
-use crate::world::Edge;
+use crate::graph::Edge;
 
 /// Variance of the logarithm of bytes in a window.
 const VARIANCE: f64 = 0.5;

@@ -4,7 +4,7 @@
 use super::{Detector, Judge, MOST_EVIDENCE, Moment, Parameter, Values, ripe};
 use crate::evidence::binomial;
 use crate::finding::{Class, Verdict};
-use crate::world::Service;
+use crate::graph::Service;
 
 /// Usual share of handshakes that fail because of a certificate, and the share that is looked for.
 const USUAL: f64 = 1e-4;

@@ -3,7 +3,7 @@
 
 use super::{Around, Detector, Judge, Moment, Parameter, Values};
 use crate::finding::{Class, Verdict};
-use crate::world::Edge;
+use crate::graph::Edge;
 
 /// Evidence in nats that calls to the client fail or are slow, from which it is no wonder that it asks less.
 const SUFFERING: f64 = 4.0;

@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize};
 use wirewise_model::Timestamp;
 
-use super::book::Scene;
+use super::scene::Scene;
 use crate::detectors::is_database;
-use crate::world::Edge;
+use crate::graph::Edge;
 
 /// How long before the first sign a change is still thought of as its cause, and how long after it may be noticed.
 const CHANGE_BEFORE_SECONDS: i64 = 900;
@@ -104,7 +104,11 @@ pub(crate) fn classify(scene: &Scene<'_>, suspect: u32, first_sign: Timestamp) -
     if service.refused.sum() >= 0.3 * scene.threshold {
         return Kind::TlsExpiry;
     }
-    if scene.alarmed_edges("retry_storm").any(|edge| edge.server == suspect) {
+    let share = |failed: u32, n: u32| f64::from(failed) / f64::from(n.max(1));
+    let last = service.series.last;
+    let is_dead = share(last.failed, last.n) >= DEAD && share(last.unanswered, last.failed) >= DEAD;
+    // Everybody repeats calls to the dead; that is no storm.
+    if !is_dead && scene.alarmed_edges("retry_storm").any(|edge| edge.server == suspect) {
         return Kind::RetryStorm;
     }
     let (mut errors, mut latency) = (service.series.errors.sum(), service.series.latency.sum());
@@ -116,8 +120,6 @@ pub(crate) fn classify(scene: &Scene<'_>, suspect: u32, first_sign: Timestamp) -
     let is_changed = service
         .change
         .is_some_and(|change| (-CHANGE_BEFORE_SECONDS..=CHANGE_AFTER_SECONDS).contains(&seconds(change.at)));
-    let share = |failed: u32, n: u32| f64::from(failed) / f64::from(n.max(1));
-    let last = service.series.last;
     if errors >= scene.threshold * 0.5 && errors >= 0.5 * latency {
         if is_changed {
             return Kind::BadDeploy;
@@ -135,7 +137,7 @@ pub(crate) fn classify(scene: &Scene<'_>, suspect: u32, first_sign: Timestamp) -
         if dead > 0 && well > 0 {
             return Kind::PartialOutage;
         }
-        if share(last.failed, last.n) >= DEAD && share(last.unanswered, last.failed) >= DEAD {
+        if is_dead {
             return Kind::DeadDependency;
         }
         return Kind::Errors;

@@ -5,6 +5,7 @@
 mod book;
 mod kind;
 mod rank;
+mod scene;
 mod summary;
 
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,9 @@ use wirewise_model::{CallId, Timestamp};
 
 use crate::finding::Finding;
 
-pub(crate) use book::{Book, Scene, troubled};
+pub(crate) use book::Book;
 pub use kind::Kind;
+pub(crate) use scene::{Scene, troubled};
 
 /// Where an incident's life stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

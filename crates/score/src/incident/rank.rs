@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::Suspect;
-use super::book::Scene;
+use super::scene::Scene;
 
 /// How much of a workload's trouble its worst dependency can explain.
 const EXPLAINS: f64 = 0.9;

@@ -1,6 +1,6 @@
 //! The words of an incident: templates filled with facts. No word in them comes from traffic but names.
 
-use super::book::Scene;
+use super::scene::Scene;
 use super::{Incident, Severity, State};
 use crate::finding::Finding;
 
