@@ -190,11 +190,11 @@ impl Scorer {
         let mut events = Vec::new();
         if current - window > MOST_WINDOWS {
             self.counters.clock_leaps += 1;
-            self.skip_window();
+            self.skip_window(now);
         } else {
             let mut window = window;
             if current > window && std::mem::take(&mut self.is_tainted) {
-                self.skip_window();
+                self.skip_window(now);
                 window += 1;
             }
             for number in window..current {

@@ -36,7 +36,7 @@ impl Scorer {
             let step = 1.0 / (windows as f32 + 1.0).min(MEMORY);
             self.usual_calls = (usual + step * (heard - usual), windows.saturating_add(1));
         }
-        let minute = now.nanos().div_euclid(60_000_000_000);
+        let minute = minute_of(now);
         let is_minute = minute != self.minute;
         let blind = blind || (is_minute && std::mem::take(&mut self.is_partial));
         let moment = Moment { begun, now, seconds, blind, born: self.born.unwrap_or(now) };
@@ -50,9 +50,11 @@ impl Scorer {
     }
 
     /// Ends a window in which the clock leapt: what it brought is neither judged nor learnt.
-    pub(crate) fn skip_window(&mut self) {
+    pub(crate) fn skip_window(&mut self, now: Timestamp) {
         self.calls_in_window = 0;
+        // The minute that runs at `now` will end with a part of its calls.
         self.is_partial = true;
+        self.minute = minute_of(now);
         self.world.novelties.clear();
         for index in std::mem::take(&mut self.world.active) {
             let endpoint = &mut self.world.endpoints[index as usize];
@@ -273,6 +275,11 @@ impl Edge {
         }
         self.series.close(!blind || calls > 0);
     }
+}
+
+/// The number of a minute since the epoch.
+fn minute_of(at: Timestamp) -> i64 {
+    at.nanos().div_euclid(60_000_000_000)
 }
 
 /// Lets the detectors of series judge one.
