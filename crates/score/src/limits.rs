@@ -36,8 +36,6 @@ pub struct Limits {
     pub findings_an_incident: usize,
     /// Fingerprints with feedback; past it the oldest is forgotten.
     pub feedback: usize,
-    /// Days after which an edge or endpoint that was not heard is forgotten.
-    pub forget_days: u32,
 }
 
 impl Default for Limits {
@@ -57,7 +55,6 @@ impl Default for Limits {
             incidents: 128,
             findings_an_incident: 64,
             feedback: 4096,
-            forget_days: 14,
         }
     }
 }
