@@ -24,6 +24,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("capture", &["model", "ebpf"]),
     ("identity", &["model"]),
     ("store", &["model", "redact", "shape"]),
+    ("score", &["model", "redact", "shape"]),
+    ("evals", &["model", "score"]),
     ("pipeline", &["model", "wire", "flow", "dissect"]),
     ("tools", &["model", "redact", "store", "shape"]),
     ("agent", &["model", "wire", "capture", "pipeline", "identity", "redact"]),
@@ -47,7 +49,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that are pure: time is an argument, and the world comes in as bytes.
-const PURE: &[&str] = &["model", "wire", "flow", "dissect", "pipeline", "redact", "shape"];
+const PURE: &[&str] = &["model", "wire", "flow", "dissect", "pipeline", "redact", "shape", "score"];
 /// What a pure crate must not link, however far below.
 const IMPURE_CRATES: &[&str] =
     &["tokio", "mio", "async-std", "reqwest", "hyper", "socket2", "tempfile", "chrono", "jiff"];
@@ -174,7 +176,7 @@ fn words(faults: &mut Vec<String>) -> Result<()> {
 
 /// Unsafe code lives in `crates/capture` alone, and no crate but it has lints of its own.
 fn words_of_places(faults: &mut Vec<String>) -> Result<()> {
-    for folder in ["crates", "agent", "assistant", "cli", "fuzz", "mcp-server", "prompts"] {
+    for folder in ["crates", "agent", "assistant", "cli", "evals", "fuzz", "mcp-server", "prompts"] {
         for file in sources(&place::root().join(folder))? {
             let name = relative(&file);
             let text = fs::read_to_string(&file)?;

@@ -3,6 +3,7 @@
 mod cpu;
 mod dissect;
 mod import;
+mod score;
 mod store;
 mod traffic;
 mod truth;
@@ -21,6 +22,17 @@ const BENCHES: &[Bench] = &[
         name: "dissect",
         about: "1,000,000 transactions a protocol through the packet path, beside tshark; memory of idle flows",
         run: dissect::dissect,
+    },
+    Bench {
+        name: "incidents",
+        about: "faults of a shop in virtual time, and 30 quiet days: what is found, how soon, how rightly",
+        run: score::incidents,
+    },
+    Bench { name: "nab", about: "the rate detector on the Numenta Anomaly Benchmark", run: score::nab },
+    Bench {
+        name: "score",
+        about: "records a CPU second through the scorer, and its memory, at 100,000 endpoints",
+        run: score::cost,
     },
     Bench {
         name: "import",
