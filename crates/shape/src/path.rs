@@ -10,7 +10,7 @@ const LONGEST_SEGMENT: usize = 64;
 /// The templated path of a request's target in any of the forms of RFC 9112, 3.2.
 pub(crate) fn endpoint(operation: &str, target: &str) -> String {
     if operation.eq_ignore_ascii_case("CONNECT") {
-        return mask::name(target.rsplit_once(':').map_or(target, |(host, _)| host));
+        return mask::name(target.rsplit_once(':').map_or(target, |(host, _)| host)).into_owned();
     }
     let path = path_of(target);
     if path.is_empty() || path == "*" {
@@ -51,6 +51,10 @@ fn path_of(target: &str) -> &str {
 fn mask_segment(segment: &str) -> String {
     // Masked before, or a matrix parameter after the name: `a;jsessionid=..`.
     let segment = segment.split(';').next().unwrap_or("");
+    if segment == "{}" {
+        // What learning writes for a parameter: off the wire it is somebody's text.
+        return "{text}".to_owned();
+    }
     if segment.is_empty() || (segment.starts_with('{') && segment.ends_with('}') && segment.len() <= 16) {
         return segment.to_owned();
     }
