@@ -247,7 +247,7 @@ mod tests {
             r#"{"error":{"type":"index_not_found_exception","reason":"no such index [orders-17]"}}"#,
             "index_not_found_exception: no such index [orders-{id}]",
         );
-        check(r#"{"a":1}"#, "{quoted}:{id}}");
+        check(r#"{"a":1}"#, "{{quoted}:{id}}");
     }
 
     #[test]
