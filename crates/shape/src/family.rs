@@ -68,7 +68,7 @@ pub(crate) static TEXT: Family = Family {
 };
 /// Words of errors of one service, of one length: the first is seldom a parameter.
 pub(crate) static PROSE: Family =
-    Family { separators: &[' '], reversed: false, first: 48, later: 16, reserved: &[] };
+    Family { separators: &[' '], reversed: false, first: 48, later: 8, reserved: &[] };
 
 /// Placeholders that masks and redaction make. Others that look like them came off the wire.
 const PLACEHOLDERS: &[&str] = &[

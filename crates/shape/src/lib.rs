@@ -42,6 +42,8 @@ use wirewise_redact::RecordFields;
 
 /// The endpoint of a rest-shape, where calls are counted that found no place in a bounded table.
 pub const REST: &str = "{rest}";
+/// Bytes of an endpoint that a protocol told.
+const LONGEST_TOLD: usize = 2048;
 /// Targets that are not stable after as many masks are made to be odd.
 const MOST_ROUNDS: usize = 8;
 
@@ -51,7 +53,7 @@ const MOST_ROUNDS: usize = 8;
 /// Masking it again gives the same.
 pub fn endpoint(record: &RecordFields) -> String {
     if let Some(endpoint) = &record.endpoint {
-        return endpoint.clone();
+        return cut(endpoint, LONGEST_TOLD).to_owned();
     }
     let mut masked = once(&record.protocol, &record.operation, &record.target);
     if !masked.contains(['{', '[', '%', '.', ';', ':']) {
@@ -76,6 +78,11 @@ fn once(protocol: &str, operation: &str, target: &str) -> String {
         "icmp" | "icmpv6" | "tcp" | "udp" | "sctp" => String::new(),
         _ => mask::text(target).replace("{}", "{text}"),
     }
+}
+
+/// The text, or as much of it as `most` bytes hold.
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }
 
 /// The key of a call's shape: client and server workload, protocol, operation, endpoint, class of status and

@@ -150,6 +150,9 @@ pub(crate) fn name(name: &str) -> Cow<'_, str> {
 
 /// One label: numbered replicas (`orders-0`), pods (`orders-7d9f8b6c5-x2x9z`) and hashes lose what counts them.
 fn label(label: &str) -> String {
+    if label.len() > LONGEST_WORD {
+        return "{text}".to_owned();
+    }
     if label.starts_with('{') || label.len() < 2 {
         return label.to_owned();
     }

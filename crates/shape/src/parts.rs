@@ -10,6 +10,8 @@ use wirewise_redact::RecordFields;
 
 use crate::{endpoint, error, mask};
 
+/// Bytes of the name of a protocol or an operation.
+const LONGEST_NAME: usize = 128;
 /// Longest status that is told as it is.
 const LONGEST_STATUS: usize = 32;
 /// Digits of a status: more are an id.
@@ -147,12 +149,14 @@ impl<'a> Keyed<'a> {
     /// Of a row and who its ends are.
     pub fn new(record: &'a RecordFields, peers: &'a Peers) -> Self {
         let (client, server) = (mask::name(&peers.client.workload), mask::name(&peers.server.workload));
+        let (protocol, operation) =
+            (crate::cut(&record.protocol, LONGEST_NAME), crate::cut(&record.operation, LONGEST_NAME));
         let (endpoint, class, error) = (endpoint(record), status_class(record), error::words(record));
         let key = Borrowed {
             client: &client,
             server: &server,
-            protocol: &record.protocol,
-            operation: &record.operation,
+            protocol,
+            operation,
             endpoint: &endpoint,
             class: &class,
             error: &error,
@@ -162,8 +166,8 @@ impl<'a> Keyed<'a> {
             key: ShapeKey(key),
             client,
             server,
-            protocol: &record.protocol,
-            operation: &record.operation,
+            protocol,
+            operation,
             endpoint,
             class,
             error,
