@@ -55,29 +55,31 @@ pub fn endpoint(record: &RecordFields) -> String {
     if let Some(endpoint) = &record.endpoint {
         return cut(endpoint, LONGEST_TOLD).to_owned();
     }
-    let mut masked = once(&record.protocol, &record.operation, &record.target);
-    if !masked.contains(['{', '[', '%', '.', ';', ':']) {
+    let (mut masked, stable) = once(&record.protocol, &record.operation, &record.target);
+    if stable || !masked.contains(['{', '[', '%', '.', ';', ':']) {
         return masked;
     }
     // What one mask leaves may be an id in the eyes of the next; ordinary targets are done after one.
     for _ in 0..MOST_ROUNDS {
-        let again = once(&record.protocol, &record.operation, &masked);
-        if again == masked {
-            return masked;
+        let (again, stable) = once(&record.protocol, &record.operation, &masked);
+        if stable || again == masked {
+            return again;
         }
         masked = again;
     }
     "{text}".to_owned()
 }
 
-fn once(protocol: &str, operation: &str, target: &str) -> String {
-    match protocol {
-        protocol if family::is_http(protocol) => path::endpoint(operation, target),
+/// The target masked, and whether masking it again is sure to change nothing.
+fn once(protocol: &str, operation: &str, target: &str) -> (String, bool) {
+    let masked = match protocol {
+        protocol if family::is_http(protocol) => return path::endpoint(operation, target),
         "dns" | "mdns" | "llmnr" | "tls" => mask::name(target).into_owned(),
         // One address each: the workloads say who that is, the endpoint need not.
         "icmp" | "icmpv6" | "tcp" | "udp" | "sctp" => String::new(),
         _ => mask::text(target).replace("{}", "{text}"),
-    }
+    };
+    (masked, false)
 }
 
 /// The text, or as much of it as `most` bytes hold.

@@ -13,6 +13,10 @@ pub(crate) fn word(word: &str) -> Option<&'static str> {
     if bytes.is_empty() {
         return None;
     }
+    // Most words are words: nothing in them could be an id.
+    if bytes.len() <= LONGEST_WORD && bytes.iter().all(|&byte| byte.is_ascii_lowercase() || byte == b'-') {
+        return None;
+    }
     let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
     let letters = bytes.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     if is_uuid(bytes) {
@@ -111,7 +115,7 @@ fn is_decimal(bytes: &[u8]) -> bool {
 }
 
 pub(crate) fn is_address(word: &str) -> bool {
-    word.parse::<std::net::Ipv4Addr>().is_ok()
+    (word.as_bytes().first().is_some_and(u8::is_ascii_digit) && word.parse::<std::net::Ipv4Addr>().is_ok())
         || (word.contains(':') && word.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
