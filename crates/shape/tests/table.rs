@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wirewise_model::{Outcome, Timestamp};
 use wirewise_redact::{Payload, Record, RecordFields};
-use wirewise_shape::{BadImage, Bounds, Image, Observation, Row, RowId, ShapeId, ShapeKey, ShapeTable};
+use wirewise_shape::{
+    BadImage, Bounds, Image, Observation, Row, RowId, Shape, ShapeId, ShapeKey, ShapeTable,
+};
 use wirewise_testkit::shop::record;
 use wirewise_testkit::traffic::{Traffic, blank};
 
@@ -62,8 +64,11 @@ fn endpoint(table: &ShapeTable, call: &RecordFields) -> String {
     table.lookup(key(call)).map_or_else(|| "?".to_owned(), |learnt| learnt.endpoint.to_owned())
 }
 
+/// Rows, keys, shapes, and what the keys mean.
+type Said = (Vec<Row>, Vec<(ShapeKey, RowId)>, Vec<Shape>, Vec<ShapeId>);
+
 /// All that a table says, but for how it came to it.
-fn said(table: &ShapeTable) -> (Vec<Row>, Vec<(ShapeKey, RowId)>, Vec<wirewise_shape::Shape>, Vec<ShapeId>) {
+fn said(table: &ShapeTable) -> Said {
     let Image { version: _, rows, keys, retired: _ } = table.image();
     let meanings = keys.iter().map(|(key, _)| table.lookup(*key).expect("it has a row").shape).collect();
     let shapes = table.ids().into_iter().map(|id| table.shape(id).expect("it is listed")).collect();

@@ -5,6 +5,9 @@
 //! Some of it is meant to be hard: users by name beside `/me` and beside words that no list knows, country codes,
 //! errors that differ by one noun, names without quotes in them, problems in JSON.
 
+mod failures;
+mod values;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -12,15 +15,15 @@ use wirewise_model::{
     CallId, CaptureId, Coverage, Endpoint, FlowId, Frames, Kind, NameSource, Outcome, Peers, Source,
     Timestamp, Transport, Vantage, Workload, stable_hash,
 };
-use wirewise_redact::{Heard, Payload, RecordFields};
+use wirewise_redact::{Heard, RecordFields};
+
+use failures::{Failure, body, failures};
+use values::{Dice, Param, Piece, filled};
 
 /// 2026-11-24T04:00:00Z: the first call.
 const START: Timestamp = Timestamp::from_parts(1_795_492_800, 0);
 /// Calls begin so far apart.
 const APART: Duration = Duration::from_micros(2_000);
-/// How many people there are.
-const PEOPLE: u64 = 4_000;
-
 const WORKLOADS: [&str; 60] = [
     "gateway",
     "web",
@@ -139,31 +142,6 @@ const LEAVES: [&str; 12] = [
     "archive",
     "related",
 ];
-const NOUNS: [&str; 5] = ["order", "account", "shipment", "voucher", "customer"];
-
-/// What stands in a route or an error for a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Param {
-    Number,
-    Uuid,
-    Hash,
-    Person,
-    Slug,
-    Country,
-    Email,
-    Date,
-    Numbered,
-    Address,
-    Millis,
-}
-
-#[derive(Clone, Debug)]
-enum Piece {
-    Word(&'static str),
-    Text(String),
-    Value(Param),
-}
-
 #[derive(Clone, Debug)]
 struct Route {
     server: usize,
@@ -174,24 +152,6 @@ struct Route {
     /// The protocol tells the endpoint itself.
     told: Option<String>,
     failures: Vec<usize>,
-}
-
-#[derive(Clone, Debug)]
-struct Failure {
-    words: Vec<Piece>,
-    status: i64,
-    form: Form,
-}
-
-/// How an error is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    /// The protocol's own words.
-    Words,
-    /// RFC 9457 in the body, `title: detail` in the words.
-    Problem,
-    /// `{"error": {"code": .., "message": ..}}`, the message in the words.
-    Nested,
 }
 
 /// The true shape of a call.
@@ -384,232 +344,6 @@ fn resource(dice: &mut Dice, server: usize, n_failures: usize, routes: &mut Vec<
     }
 }
 
-/// Two hundred kinds of errors: forty of each of five nouns.
-fn failures() -> Vec<Failure> {
-    use Form::{Nested, Problem, Words};
-    use Param::{Address, Country, Date, Email, Hash, Millis, Number, Numbered, Person, Slug, Uuid};
-    use Piece::{Value, Word};
-    let n = |noun| Word(noun);
-    let mut made = Vec::new();
-    for noun in NOUNS {
-        let kinds: Vec<(i64, Form, Vec<Piece>)> = vec![
-            (404, Words, vec![n(noun), Word(" "), Value(Number), Word(" not found")]),
-            (404, Problem, vec![Word("Not Found: no "), n(noun), Word(" with id "), Value(Uuid)]),
-            (404, Words, vec![Word("unknown "), n(noun), Word(" "), Value(Person)]),
-            (404, Nested, vec![n(noun), Word(" '"), Value(Slug), Word("' does not exist")]),
-            (
-                409,
-                Problem,
-                vec![Word("Conflict: "), n(noun), Word(" "), Value(Numbered), Word(" was changed meanwhile")],
-            ),
-            (409, Words, vec![n(noun), Word(" already exists: "), Value(Email)]),
-            (409, Words, vec![n(noun), Word(" is locked by "), Value(Person)]),
-            (400, Words, vec![Word("invalid "), n(noun), Word(" id: "), Value(Hash)]),
-            (400, Nested, vec![Word("missing field `"), Value(Person), Word("` in "), n(noun)]),
-            (
-                400,
-                Words,
-                vec![
-                    Word("cannot parse "),
-                    n(noun),
-                    Word(" at line "),
-                    Value(Number),
-                    Word(" column "),
-                    Value(Number),
-                ],
-            ),
-            (401, Words, vec![Word("token of "), n(noun), Word(" expired at "), Value(Date)]),
-            (401, Words, vec![n(noun), Word(" needs a login")]),
-            (403, Problem, vec![Word("Forbidden: "), Value(Person), Word(" may not see this "), n(noun)]),
-            (403, Words, vec![n(noun), Word(" is not for sale in "), Value(Country)]),
-            (
-                422,
-                Problem,
-                vec![
-                    Word("Validation failed: "),
-                    n(noun),
-                    Word(" total "),
-                    Value(Number),
-                    Word(" exceeds "),
-                    Value(Number),
-                ],
-            ),
-            (422, Words, vec![Word("quantity of "), n(noun), Word(" must be positive")]),
-            (422, Nested, vec![n(noun), Word(" date "), Value(Date), Word(" is in the past")]),
-            (429, Words, vec![Word("quota of "), n(noun), Word(" exceeded: retry in "), Value(Millis)]),
-            (
-                429,
-                Problem,
-                vec![
-                    Word("Too Many Requests: "),
-                    Value(Number),
-                    Word(" "),
-                    n(noun),
-                    Word(" requests this minute"),
-                ],
-            ),
-            (402, Words, vec![n(noun), Word(" declined: card of "), Value(Person), Word(" has expired")]),
-            (
-                500,
-                Words,
-                vec![
-                    Word("panic while saving "),
-                    n(noun),
-                    Word(": index out of range ["),
-                    Value(Number),
-                    Word("] with length "),
-                    Value(Number),
-                ],
-            ),
-            (
-                500,
-                Words,
-                vec![
-                    Word("duplicate key value violates unique constraint \""),
-                    n(noun),
-                    Word("_pkey\" of "),
-                    n(noun),
-                ],
-            ),
-            (500, Words, vec![Word("null reference in "), n(noun), Word(" handler at 0x"), Value(Hash)]),
-            (500, Nested, vec![Word("cannot read "), n(noun), Word(" of undefined")]),
-            (
-                500,
-                Words,
-                vec![
-                    Word("deadlock detected: "),
-                    n(noun),
-                    Word(" process "),
-                    Value(Number),
-                    Word(" waits for "),
-                    Value(Number),
-                ],
-            ),
-            (500, Problem, vec![Word("Internal Server Error: "), n(noun), Word(" trace "), Value(Uuid)]),
-            (502, Words, vec![n(noun), Word(" upstream "), Value(Address), Word(" closed the connection")]),
-            (
-                502,
-                Words,
-                vec![
-                    Word("bad gateway for "),
-                    n(noun),
-                    Word(": dial tcp "),
-                    Value(Address),
-                    Word(": connection refused"),
-                ],
-            ),
-            (502, Words, vec![n(noun), Word(" upstream sent an invalid header")]),
-            (503, Words, vec![n(noun), Word(" service is draining")]),
-            (
-                503,
-                Problem,
-                vec![
-                    Word("Service Unavailable: "),
-                    n(noun),
-                    Word(" pool of "),
-                    Value(Number),
-                    Word(" is exhausted"),
-                ],
-            ),
-            (503, Words, vec![n(noun), Word(" circuit open for "), Value(Millis)]),
-            (503, Words, vec![n(noun), Word(" replica "), Value(Numbered), Word(" is behind")]),
-            (504, Words, vec![n(noun), Word(" timeout after "), Value(Millis)]),
-            (504, Words, vec![Word("context deadline exceeded: "), n(noun)]),
-            (504, Nested, vec![Word("deadline of "), Value(Millis), Word(" passed waiting for "), n(noun)]),
-            (500, Words, vec![Word("worker "), Value(Person), Word(" crashed on "), n(noun)]),
-            (
-                500,
-                Words,
-                vec![Word("disk full writing "), n(noun), Word(" to /data/"), Value(Hash), Word("/out.bin")],
-            ),
-            (
-                500,
-                Words,
-                vec![Word("checksum of "), n(noun), Word(" is "), Value(Hash), Word(" not "), Value(Hash)],
-            ),
-            (500, Words, vec![n(noun), Word(" migration "), Value(Number), Word(" has not run")]),
-        ];
-        made.extend(kinds.into_iter().map(|(status, form, words)| Failure { words, status, form }));
-    }
-    made
-}
-
-fn filled(pieces: &[Piece], dice: &mut Dice) -> String {
-    let mut out = String::with_capacity(48);
-    for piece in pieces {
-        match piece {
-            Piece::Word(word) => out.push_str(word),
-            Piece::Text(text) => out.push_str(text),
-            Piece::Value(param) => value(*param, dice, &mut out),
-        }
-    }
-    out
-}
-
-fn value(param: Param, dice: &mut Dice, out: &mut String) {
-    use std::fmt::Write as _;
-    // A String takes everything.
-    let _ = match param {
-        Param::Number => write!(out, "{}", dice.below(1_000_000)),
-        Param::Uuid => {
-            let (high, low) = (dice.next(), dice.next());
-            write!(
-                out,
-                "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
-                high >> 32,
-                high >> 16 & 0xffff,
-                high & 0xfff,
-                low >> 52,
-                low & 0xffff_ffff_ffff
-            )
-        }
-        Param::Hash => write!(out, "{:016x}", dice.next() | 1 << 63 | 0xa),
-        Param::Person => {
-            let index = dice.skewed(PEOPLE);
-            out.write_str(&person(index))
-        }
-        Param::Slug => {
-            let index = dice.skewed(PEOPLE);
-            write!(out, "{}-{}-and-{}", person(index), person(index / 7), person(index / 3))
-        }
-        Param::Country => {
-            let index = dice.skewed(200);
-            write!(out, "{}{}", char::from(b'A' + (index / 26) as u8), char::from(b'A' + (index % 26) as u8))
-        }
-        Param::Email => {
-            let index = dice.skewed(PEOPLE);
-            write!(out, "{}@example.org", person(index))
-        }
-        Param::Date => write!(out, "2026-{:02}-{:02}", 1 + dice.below(12), 1 + dice.below(28)),
-        Param::Numbered => write!(out, "ref-{}", dice.below(1_000_000)),
-        Param::Address => write!(out, "10.{}.{}.{}:8080", dice.below(4), dice.below(256), dice.below(256)),
-        Param::Millis => write!(out, "{}ms", 1 + dice.below(30_000)),
-    };
-}
-
-/// Somebody's name: letters alone.
-fn person(index: u64) -> String {
-    const SYLLABLES: [&str; 20] = [
-        "an", "be", "cor", "da", "el", "fi", "gus", "ha", "ir", "jo", "ka", "lu", "mar", "ni", "ol", "pe",
-        "ro", "sa", "ti", "vel",
-    ];
-    let syllable = |at: u64| SYLLABLES[(at % 20) as usize];
-    format!("{}{}{}", syllable(index), syllable(index / 20), syllable(index / 400 + 3))
-}
-
-fn body(form: Form, status: i64, words: &str) -> Option<Payload> {
-    let words = words.replace('"', "\\\"");
-    let text = match form {
-        Form::Words => return None,
-        Form::Problem => {
-            let (title, detail) = words.split_once(": ")?;
-            format!(r#"{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}"}}"#)
-        }
-        Form::Nested => format!(r#"{{"error":{{"code":{status},"message":"{words}"}}}}"#),
-    };
-    Some(Payload { headers: Vec::new(), body_bytes: text.len() as u64, body: Some(text), truncated: false })
-}
-
 fn workload(index: usize) -> Workload {
     let name = WORKLOADS[index].to_owned();
     Workload { workload: name, name_source: NameSource::Kubernetes, ..Workload::default() }
@@ -659,36 +393,5 @@ pub fn blank(at: Timestamp, number: u64) -> RecordFields {
         revision: 0,
         request: None,
         response: None,
-    }
-}
-
-/// SplitMix64, begun anew for each call.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64, number: u64) -> Self {
-        Self(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Small numbers are likelier: the first of a hundred about twenty times as likely as the last.
-    fn skewed(&mut self, n: u64) -> u64 {
-        let unit = self.unit();
-        ((n as f64 * unit * unit) as u64).min(n.saturating_sub(1))
     }
 }
