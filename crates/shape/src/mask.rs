@@ -1,5 +1,7 @@
 //! Masks for one word, for names of hosts, and for prose.
 
+use std::borrow::Cow;
+
 /// Words longer than this are ids or data, whatever they look like.
 const LONGEST_WORD: usize = 64;
 /// Prose is cut here.
@@ -9,6 +11,10 @@ const LONGEST_TEXT: usize = 200;
 pub(crate) fn word(word: &str) -> Option<&'static str> {
     let bytes = word.as_bytes();
     if bytes.is_empty() {
+        return None;
+    }
+    // Most words are words: nothing in them could be an id.
+    if bytes.len() <= LONGEST_WORD && bytes.iter().all(|&byte| byte.is_ascii_lowercase() || byte == b'-') {
         return None;
     }
     let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -108,8 +114,8 @@ fn is_decimal(bytes: &[u8]) -> bool {
         && bytes.last().is_some_and(u8::is_ascii_digit)
 }
 
-fn is_address(word: &str) -> bool {
-    word.parse::<std::net::Ipv4Addr>().is_ok()
+pub(crate) fn is_address(word: &str) -> bool {
+    (word.as_bytes().first().is_some_and(u8::is_ascii_digit) && word.parse::<std::net::Ipv4Addr>().is_ok())
         || (word.contains(':') && word.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
@@ -126,10 +132,12 @@ pub(crate) fn placeholder(text: &str) -> Option<(String, usize)> {
 
 /// A host's name, or a workload's: labels that are ids masked, words kept. Reverse lookups become
 /// `{ip}.in-addr.arpa`.
-pub(crate) fn name(name: &str) -> String {
+pub(crate) fn name(name: &str) -> Cow<'_, str> {
     let name = name.trim_end_matches('.');
-    if is_address(name) {
-        return name.to_owned();
+    // Most names of workloads: nothing in them could be an id.
+    let plain = |byte: u8| byte.is_ascii_alphabetic() || byte == b'-';
+    if is_address(name) || (name.len() <= LONGEST_WORD && name.bytes().all(plain)) {
+        return Cow::Borrowed(name);
     }
     for zone in ["in-addr.arpa", "ip6.arpa"] {
         let prefix = name.len().checked_sub(zone.len()).and_then(|at| name.get(..at).zip(name.get(at..)));
@@ -137,15 +145,18 @@ pub(crate) fn name(name: &str) -> String {
             && end.eq_ignore_ascii_case(zone)
             && prefix.ends_with('.')
         {
-            return format!("{{ip}}.{zone}");
+            return Cow::Owned(format!("{{ip}}.{zone}"));
         }
     }
     let labels: Vec<String> = name.split('.').take(16).map(label).collect();
-    labels.join(".")
+    Cow::Owned(labels.join("."))
 }
 
 /// One label: numbered replicas (`orders-0`), pods (`orders-7d9f8b6c5-x2x9z`) and hashes lose what counts them.
 fn label(label: &str) -> String {
+    if label.len() > LONGEST_WORD {
+        return "{text}".to_owned();
+    }
     if label.starts_with('{') || label.len() < 2 {
         return label.to_owned();
     }
@@ -179,7 +190,7 @@ fn label(label: &str) -> String {
     masked.join("-")
 }
 
-/// Prose and whatever has no grammar: numbers, ids, addresses, quoted values and placeholders masked.
+/// Whatever has no grammar: numbers, ids, addresses and placeholders of redaction masked.
 pub(crate) fn text(text: &str) -> String {
     let mut end = text.len().min(LONGEST_TEXT);
     while !text.is_char_boundary(end) {
@@ -212,15 +223,23 @@ fn is_word_char(letter: char) -> bool {
     letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | ':' | '/')
 }
 
+/// One word of an error: as [`text`], with everything that is neither letter nor digit kept.
+pub(crate) fn piece(word: &str) -> String {
+    if word.bytes().all(|byte| byte.is_ascii_alphabetic()) && word.len() <= LONGEST_WORD {
+        return word.to_owned();
+    }
+    text(word)
+}
+
 fn token_mask(token: &str) -> String {
     if let Some(mask) = word(token) {
         return mask.to_owned();
     }
-    // `10.0.0.5:8080`, `/orders/17`, `took:12ms`.
+    // `10.0.0.5:8080`, `/orders/17`, `took:12ms`, `orders-17`.
     let mut out = String::with_capacity(token.len());
-    let pieces = token.split_inclusive([':', '/', '_']);
+    let pieces = token.split_inclusive([':', '/', '_', '-']);
     for piece in pieces {
-        let bare = piece.trim_end_matches([':', '/', '_']);
+        let bare = piece.trim_end_matches([':', '/', '_', '-']);
         match word(bare) {
             Some(mask) => out.push_str(mask),
             None => out.push_str(&measured(bare)),

@@ -1,23 +1,30 @@
 //! Paths of HTTP: without query, ids masked, bounded.
 
+use std::borrow::Cow;
+
 use crate::mask;
 
 /// Segments past this are summed up as `{rest}`.
 const MOST_SEGMENTS: usize = 16;
+/// A longer segment in braces is none of ours.
+const LONGEST_PLACEHOLDER: usize = 16;
 /// A segment that stays is cut here.
 const LONGEST_SEGMENT: usize = 64;
 
-/// The templated path of a request's target in any of the forms of RFC 9112, 3.2.
-pub(crate) fn endpoint(operation: &str, target: &str) -> String {
+/// The templated path of a request's target in any of the forms of RFC 9112, 3.2. With it, whether masking it again
+/// is sure to give the same: each segment stayed as it was, or is a placeholder.
+pub(crate) fn endpoint(operation: &str, target: &str) -> (String, bool) {
     if operation.eq_ignore_ascii_case("CONNECT") {
-        return mask::name(target.rsplit_once(':').map_or(target, |(host, _)| host));
+        let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
+        return (mask::name(host).into_owned(), false);
     }
     let path = path_of(target);
     if path.is_empty() || path == "*" {
-        return if target.is_empty() { String::new() } else { path_or_root(path) };
+        return (if target.is_empty() { String::new() } else { path_or_root(path) }, false);
     }
     let mut out = String::with_capacity(path.len());
     let absolute = path.starts_with('/');
+    let mut stable = absolute;
     for (index, segment) in path.strip_prefix('/').unwrap_or(path).split('/').enumerate() {
         if index > 0 || absolute {
             out.push('/');
@@ -26,9 +33,16 @@ pub(crate) fn endpoint(operation: &str, target: &str) -> String {
             out.push_str("{rest}");
             break;
         }
-        out.push_str(&mask_segment(segment));
+        let masked = mask_segment(segment);
+        stable &= masked == segment || (is_whole(&masked) && masked != "{}");
+        out.push_str(&masked);
     }
-    out
+    (out, stable)
+}
+
+/// A segment that is one placeholder.
+fn is_whole(segment: &str) -> bool {
+    segment.starts_with('{') && segment.ends_with('}') && segment.len() <= LONGEST_PLACEHOLDER
 }
 
 fn path_or_root(path: &str) -> String {
@@ -48,18 +62,37 @@ fn path_of(target: &str) -> &str {
     }
 }
 
-fn mask_segment(segment: &str) -> String {
+fn mask_segment(segment: &str) -> Cow<'_, str> {
     // Masked before, or a matrix parameter after the name: `a;jsessionid=..`.
     let segment = segment.split(';').next().unwrap_or("");
-    if segment.is_empty() || (segment.starts_with('{') && segment.ends_with('}') && segment.len() <= 16) {
-        return segment.to_owned();
+    if segment == "{}" {
+        // What learning writes for a parameter: off the wire it is somebody's text.
+        return Cow::Borrowed("{text}");
+    }
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+    if segment.len() <= LONGEST_SEGMENT && segment.bytes().all(plain) {
+        return Cow::Borrowed(segment);
+    }
+    if is_whole(segment) {
+        return Cow::Borrowed(segment);
     }
     if let Some(masked) = with_placeholders(segment) {
-        return masked;
+        return Cow::Owned(masked);
     }
     if is_version(segment) {
-        return segment.to_owned();
+        return Cow::Borrowed(segment);
     }
+    if segment.len() <= LONGEST_SEGMENT
+        && !segment.contains('%')
+        && let Some(masked) = mask::word(segment)
+    {
+        return Cow::Borrowed(masked);
+    }
+    Cow::Owned(mask_odd(segment))
+}
+
+/// What is neither a word nor an id as a whole.
+fn mask_odd(segment: &str) -> String {
     let readable = percent_decoded(segment);
     let segment = readable.as_str();
     if is_email(segment) {

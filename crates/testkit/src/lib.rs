@@ -8,3 +8,6 @@ pub mod model_server;
 
 #[cfg(feature = "records")]
 pub mod shop;
+
+#[cfg(feature = "records")]
+pub mod traffic;

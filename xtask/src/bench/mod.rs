@@ -4,6 +4,7 @@ mod cpu;
 mod dissect;
 mod import;
 mod score;
+mod shapes;
 mod store;
 mod traffic;
 mod truth;
@@ -38,6 +39,11 @@ const BENCHES: &[Bench] = &[
         name: "import",
         about: "a capture of 1,000,000 HTTP/1 transactions into the store, beside tshark",
         run: import::import,
+    },
+    Bench {
+        name: "shapes",
+        about: "10,000,000 calls through the table of shapes, and the words of errors beside Drain3; draws docs/shapes.svg",
+        run: shapes::shapes,
     },
     Bench {
         name: "store",
