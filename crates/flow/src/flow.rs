@@ -61,7 +61,6 @@ pub struct Flow {
     pub(crate) timed_end: u32,
     /// When it came, in microseconds after the flow began.
     pub(crate) timed_at: u32,
-    pub(crate) rtt: [Samples; 2],
     pub(crate) rare: Option<Box<Rare>>,
 }
 
@@ -96,6 +95,7 @@ impl Phase {
 pub(crate) struct Rare {
     pub(crate) counters: [SideCounters; 2],
     pub(crate) reorder: [Option<Box<Reorder>>; 2],
+    pub(crate) rtt: [Samples; 2],
     /// The last stretch of each side that was given up: sequence numbers from, to.
     pub(crate) gap: [Option<(u32, u32)>; 2],
     pub(crate) sctp: Option<Box<[SctpSide; 2]>>,
@@ -210,7 +210,7 @@ impl Flow {
     /// Of the two directions the one with the longer median: a listener beside one end sees nearly nothing of
     /// that end's own share, and the whole way in the other direction.
     fn rtt(&self) -> Option<(Duration, Duration)> {
-        self.rtt.iter().filter_map(Samples::percentiles).max()
+        self.rare.as_ref()?.rtt.iter().filter_map(Samples::percentiles).max()
     }
 
     pub(crate) fn rare(&mut self) -> &mut Rare {

@@ -6,17 +6,9 @@ use std::time::Duration;
 /// fourth, eighth ... is taken: an even picture of the flow's whole life.
 const KEPT: usize = 32;
 
-/// Microseconds between a segment and its acknowledgement, of one side. The first sample stands here alone: a flow
-/// that asks once and falls silent has no other, and a million of them may wait.
-#[derive(Debug, Default)]
+/// Microseconds between a segment and its acknowledgement, of one side.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Samples {
-    first: Option<u32>,
-    all: Option<Box<Many>>,
-}
-
-/// From the second sample on.
-#[derive(Debug, Default)]
-struct Many {
     micros: Vec<u32>,
     stride_shift: u8,
     skipped: u32,
@@ -24,29 +16,6 @@ struct Many {
 
 impl Samples {
     pub(crate) fn add(&mut self, micros: u32) {
-        let Some(first) = self.first else {
-            self.first = Some(micros);
-            return;
-        };
-        let all = self.all.get_or_insert_with(|| Box::new(Many { micros: vec![first], ..Many::default() }));
-        all.add(micros);
-    }
-
-    /// Median and 99th percentile, both by nearest rank.
-    pub(crate) fn percentiles(&self) -> Option<(Duration, Duration)> {
-        let first = self.first?;
-        let mut sorted = self.all.as_ref().map_or_else(|| vec![first], |all| all.micros.clone());
-        sorted.sort_unstable();
-        let rank = |percent: usize| {
-            let index = (sorted.len() * percent).div_ceil(100).checked_sub(1)?;
-            sorted.get(index).map(|&micros| Duration::from_micros(u64::from(micros)))
-        };
-        Some((rank(50)?, rank(99)?))
-    }
-}
-
-impl Many {
-    fn add(&mut self, micros: u32) {
         self.skipped += 1;
         if self.skipped < 1 << self.stride_shift {
             return;
@@ -61,6 +30,17 @@ impl Many {
             self.stride_shift = (self.stride_shift + 1).min(30);
         }
         self.micros.push(micros);
+    }
+
+    /// Median and 99th percentile, both by nearest rank.
+    pub(crate) fn percentiles(&self) -> Option<(Duration, Duration)> {
+        let mut sorted = self.micros.clone();
+        sorted.sort_unstable();
+        let rank = |percent: usize| {
+            let index = (sorted.len() * percent).div_ceil(100).checked_sub(1)?;
+            sorted.get(index).map(|&micros| Duration::from_micros(u64::from(micros)))
+        };
+        Some((rank(50)?, rank(99)?))
     }
 }
 
@@ -80,6 +60,6 @@ mod tests {
         }
         let (median, p99) = samples.percentiles().expect("there are samples");
         assert!((4_000..6_000).contains(&median.as_micros()) && p99.as_micros() > 9_000);
-        assert!(samples.all.is_some_and(|all| all.micros.len() <= KEPT));
+        assert!(samples.micros.len() <= KEPT);
     }
 }

@@ -298,7 +298,6 @@ fn new_flow(packet: &Packet<'_>, capture: &CaptureId, handle: FlowHandle) -> Flo
         timed: None,
         timed_end: 0,
         timed_at: 0,
-        rtt: Default::default(),
         rare: None,
     }
 }

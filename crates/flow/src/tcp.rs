@@ -261,7 +261,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         self.flow.timed = None;
         if packet.payload_len == 0 && !tcp.flags.fin() {
             let micros = self.flow.micros_since_start(packet.last.at).wrapping_sub(self.flow.timed_at);
-            self.flow.rtt[sender.index()].add(micros);
+            self.flow.rare().rtt[sender.index()].add(micros);
         }
     }
 
