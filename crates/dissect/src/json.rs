@@ -100,6 +100,12 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// Whether the text has that piece anywhere, as it is written: a key with its quotes that it does not hold is no
+/// member of anything in it.
+pub(crate) fn holds(text: &[u8], piece: &str) -> bool {
+    memchr::memmem::find(text, piece.as_bytes()).is_some()
+}
+
 fn pass(rest: &mut &[u8], byte: u8) {
     let text = rest.trim_ascii_start();
     *rest = text.strip_prefix(&[byte]).unwrap_or(text);

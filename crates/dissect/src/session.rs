@@ -40,12 +40,20 @@ pub struct Switchboard {
     books: Books,
     buffered: u64,
     panics: Vec<u32>,
+    /// Those of all protocols together.
+    all_panics: u32,
 }
 
 impl Switchboard {
     /// Every protocol on, empty books.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, books: Books::new(Stage::Dissect), buffered: 0, panics: vec![0; PROTOCOLS.len()] }
+        Self {
+            limits,
+            books: Books::new(Stage::Dissect),
+            buffered: 0,
+            panics: vec![0; PROTOCOLS.len()],
+            all_panics: 0,
+        }
     }
 
     /// The bounds.
@@ -71,7 +79,9 @@ impl Switchboard {
     }
 
     pub(crate) fn is_off(&self, protocol: &Protocol) -> bool {
-        self.switched_off().any(|off| std::ptr::eq(off, protocol))
+        // Asked many times a call, and next to never so.
+        self.all_panics >= self.limits.protocol_panics
+            && self.switched_off().any(|off| std::ptr::eq(off, protocol))
     }
 
     /// Runs a dissector; `None` where it panicked, which is counted against its protocol.
@@ -82,6 +92,7 @@ impl Switchboard {
             Err(_) => {
                 if let Some(at) = PROTOCOLS.iter().position(|known| std::ptr::eq(*known, protocol)) {
                     self.panics[at] += 1;
+                    self.all_panics = self.all_panics.saturating_add(1);
                 }
                 None
             }
@@ -129,41 +140,58 @@ pub struct SessionStart {
     pub mid_stream: bool,
 }
 
-/// Bytes of one side that wait, and where they came from.
+/// What one side has said, and what of it waits.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Stream offset of the first of them, or of the next to come.
+    /// Stream offset of the first byte that waits, or of the next to come.
     offset: u64,
-    bytes: Vec<u8>,
-    marks: Vec<(u64, Mark)>,
     /// Messages heard so far; the ordinal of the next.
     messages: u64,
+    /// Apart, since a million flows may be idle: for most of them nothing waits.
+    held: Option<Box<Held>>,
+}
+
+/// Bytes that wait, and where they came from.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    marks: Vec<(u64, Mark)>,
 }
 
 impl Waiting {
+    fn bytes(&self) -> &[u8] {
+        self.held.as_ref().map_or(&[], |held| &held.bytes)
+    }
+
+    fn marks(&self) -> &[(u64, Mark)] {
+        self.held.as_ref().map_or(&[], |held| &held.marks)
+    }
+
     fn append(&mut self, bytes: &[u8], mark: Mark) {
-        let at = self.offset + self.bytes.len() as u64;
-        self.bytes.extend_from_slice(bytes);
-        if self.marks.last().is_none_or(|(_, last)| *last != mark) {
-            self.marks.push((at, mark));
+        let held = self.held.get_or_insert_default();
+        let at = self.offset + held.bytes.len() as u64;
+        held.bytes.extend_from_slice(bytes);
+        if held.marks.last().is_none_or(|(_, last)| *last != mark) {
+            held.marks.push((at, mark));
         }
     }
 
-    /// Forgets the first `count` bytes. An emptied side gives its memory back: a million may be idle.
+    /// Forgets the first `count` bytes. An emptied side gives its memory back.
     fn consume(&mut self, count: usize) {
         self.offset += count as u64;
-        if count >= self.bytes.len() {
-            self.bytes = Vec::new();
-            self.marks = Vec::new();
+        let Some(held) = &mut self.held else { return };
+        if count >= held.bytes.len() {
+            self.held = None;
         } else if count > 0 {
-            self.bytes.drain(..count);
-            let keep = self.marks.partition_point(|(begins, _)| *begins <= self.offset).saturating_sub(1);
-            self.marks.drain(..keep);
+            held.bytes.drain(..count);
+            let keep = held.marks.partition_point(|(begins, _)| *begins <= self.offset).saturating_sub(1);
+            held.marks.drain(..keep);
         }
     }
 
     fn input(&self, side: Side) -> Option<Input<'_>> {
-        (!self.bytes.is_empty()).then(|| Input::new(side, self.offset, &self.bytes, &self.marks))
+        let held = self.held.as_ref().filter(|held| !held.bytes.is_empty())?;
+        Some(Input::new(side, self.offset, &held.bytes, &held.marks))
     }
 }
 
@@ -233,7 +261,7 @@ impl Session {
                 waiting.offset += bytes.len() as u64;
             }
             // The common case: nothing waits, so the packet's own bytes are shown and not copied.
-            State::Stream(protocol, stream) if waiting.bytes.is_empty() => {
+            State::Stream(protocol, stream) if waiting.bytes().is_empty() => {
                 let marks = [(waiting.offset, mark)];
                 let input = Input::new(side, waiting.offset, bytes, &marks);
                 let fed = board.fence(protocol, || stream.feed(input, out));
@@ -423,12 +451,10 @@ impl Session {
     /// segment that settled this may be the beginning of what follows.
     fn retry_last_segment(&mut self, side: Side, board: &mut Switchboard, out: &mut Out) {
         let waiting = &self.sides[side.index()];
-        let (State::Unknown { reprobes: 1.. }, [_, .., (begins, _)]) =
-            (&self.state, waiting.marks.as_slice())
-        else {
+        let (State::Unknown { reprobes: 1.. }, [_, .., (begins, _)]) = (&self.state, waiting.marks()) else {
             return;
         };
-        let before = begins.saturating_sub(waiting.offset).min(waiting.bytes.len() as u64);
+        let before = begins.saturating_sub(waiting.offset).min(waiting.bytes().len() as u64);
         board.buffered -= before;
         board.books.drop(UNKNOWN, before);
         self.sides[side.index()].consume(before as usize);
@@ -440,7 +466,7 @@ impl Session {
     fn pump(&mut self, board: &mut Switchboard, out: &mut Out) {
         match self.state {
             State::Stream(..) => {
-                let first = match (self.sides[0].marks.first(), self.sides[1].marks.first()) {
+                let first = match (self.sides[0].marks().first(), self.sides[1].marks().first()) {
                     (Some((_, a)), Some((_, b))) if b.packet < a.packet => Side::B,
                     (None, _) => Side::B,
                     _ => Side::A,
@@ -462,7 +488,7 @@ impl Session {
         let State::Stream(protocol, stream) = &mut self.state else { return };
         let Some(input) = waiting.input(side) else { return };
         let fed = board.fence(protocol, || stream.feed(input, out));
-        let consumed = fed.map_or(0, |fed| fed.consumed.min(waiting.bytes.len()));
+        let consumed = fed.map_or(0, |fed| fed.consumed.min(waiting.bytes().len()));
         board.book(consumed as u64, out);
         board.buffered -= consumed as u64;
         waiting.consume(consumed);
@@ -478,7 +504,7 @@ impl Session {
                 self.discard(Side::B, PANICKED, board);
             }
             Some(Verdict::Continue) => {
-                let over = self.sides[side.index()].bytes.len() > board.limits.undissected_bytes
+                let over = self.sides[side.index()].bytes().len() > board.limits.undissected_bytes
                     || board.buffered > board.limits.buffered_bytes as u64;
                 if over {
                     self.give_up(TOO_MUCH, board);
@@ -507,7 +533,7 @@ impl Session {
                     None => {
                         out.handed = None;
                         self.state = State::Probing;
-                        if self.sides.iter().any(|waiting| !waiting.bytes.is_empty()) {
+                        if self.sides.iter().any(|waiting| !waiting.bytes().is_empty()) {
                             self.claim(false, board);
                             self.pump(board, out);
                         }
@@ -528,7 +554,7 @@ impl Session {
 
     fn discard(&mut self, side: Side, reason: Reason, board: &mut Switchboard) {
         let waiting = &mut self.sides[side.index()];
-        let count = waiting.bytes.len();
+        let count = waiting.bytes().len();
         board.buffered -= count as u64;
         board.books.drop(reason, count as u64);
         waiting.consume(count);
@@ -537,7 +563,7 @@ impl Session {
     /// Asks the table whose flow this is. Stays `Probing` where somebody needs more and may have it.
     fn claim(&mut self, ended: bool, board: &Switchboard) {
         let heads = Heads {
-            bytes: [&self.sides[0].bytes, &self.sides[1].bytes],
+            bytes: [self.sides[0].bytes(), self.sides[1].bytes()],
             ports: self.start.ports,
             opener: self.start.opener,
             mid_stream: self.start.mid_stream,
@@ -549,7 +575,7 @@ impl Session {
             }
             Found::NeedMore
                 if !ended
-                    && self.sides.iter().all(|waiting| waiting.bytes.len() < board.limits.probe_bytes) => {}
+                    && self.sides.iter().all(|waiting| waiting.bytes().len() < board.limits.probe_bytes) => {}
             Found::NeedMore | Found::No => {
                 let reprobes = if self.start.mid_stream { MOST_REPROBES } else { LATE_PROBES };
                 self.state = State::Unknown { reprobes };
@@ -560,7 +586,7 @@ impl Session {
     /// A flow that nobody has claimed: does something known begin with this segment?
     fn reprobe(&mut self, side: Side, board: &mut Switchboard, out: &mut Out) {
         let mut bytes: [&[u8]; 2] = [&[], &[]];
-        bytes[side.index()] = &self.sides[side.index()].bytes;
+        bytes[side.index()] = self.sides[side.index()].bytes();
         let heads = Heads {
             bytes,
             ports: self.start.ports,

@@ -50,7 +50,7 @@ pub(crate) fn import(count: Option<u64>) -> Result<()> {
             "-o",
             "csv",
             "query",
-            "SELECT count(*) AS calls FROM calls WHERE protocol = 'http1' AND status_code IN (200, 404)",
+            "SELECT count(*) AS calls FROM calls WHERE protocol = 'http1' AND status_code BETWEEN 200 AND 503",
         ])
         .output()?;
     let stored = String::from_utf8_lossy(&stored.stdout)

@@ -26,6 +26,7 @@ pub(super) fn text_into(bytes: &[u8], record: &Record, out: &mut String) -> Resu
     let at = record.data.start;
     let data = whole.get(at..).ok_or(Trouble::Short)?;
     match record.kind {
+        1 if let Ok(octets) = <[u8; 4]>::try_from(data) => dotted(octets, out),
         1 | 28 => {
             let address = address(bytes, record).ok_or(Trouble::Malformed)?;
             put(out, format_args!("{address}"));
@@ -106,6 +107,23 @@ pub(super) fn text_into(bytes: &[u8], record: &Record, out: &mut String) -> Resu
         _ => put(out, format_args!("\\# {}", data.len())),
     }
     Ok(())
+}
+
+/// An address of IPv4, digit by digit: most answers have one, and formatting it was a twentieth of what DNS costs.
+fn dotted(octets: [u8; 4], out: &mut String) {
+    out.reserve(15);
+    for (index, octet) in octets.into_iter().enumerate() {
+        if index > 0 {
+            out.push('.');
+        }
+        if octet >= 100 {
+            out.push(char::from(b'0' + octet / 100));
+        }
+        if octet >= 10 {
+            out.push(char::from(b'0' + octet / 10 % 10));
+        }
+        out.push(char::from(b'0' + octet % 10));
+    }
 }
 
 fn put(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -113,7 +113,10 @@ pub(crate) fn trace(message: &Message) -> Option<(String, String)> {
 
 fn hex_id(id: &str, width: usize) -> Option<String> {
     let hex = !id.is_empty() && id.len() <= width && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (hex && id.bytes().any(|byte| byte != b'0')).then(|| format!("{:0>width$}", id.to_ascii_lowercase()))
+    (hex && id.bytes().any(|byte| byte != b'0')).then(|| {
+        let id = id.to_ascii_lowercase();
+        if id.len() == width { id } else { format!("{id:0>width$}") }
+    })
 }
 
 /// A piece of a protocol's own words about an error, no longer than is kept of one.

@@ -7,6 +7,7 @@ use super::Bounds;
 use super::framing::{Chunked, Framing};
 use super::parse::{Head, Line, text};
 use crate::http::{self, Coding, clip};
+use crate::text::lossy;
 
 /// What the request says about how its response is to be read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -167,7 +168,7 @@ fn message(exchange: &mut Exchange, head: &Head<'_>, track: Track, bounds: &Boun
     let mut traits = Traits::default();
     let mut transfer: SmallVec<[Coding; 2]> = SmallVec::new();
     for (index, (name, value)) in head.fields.iter().enumerate() {
-        let mut name = text(name);
+        let mut name = lossy(name);
         name.make_ascii_lowercase();
         let value = text(value);
         let at = (index < kept).then_some(index);

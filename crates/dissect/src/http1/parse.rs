@@ -9,6 +9,7 @@ use memchr::memchr;
 use smallvec::SmallVec;
 
 use super::probe::minor_version;
+use crate::text::lossy;
 
 /// Fields that `httparse` is given room for; a longer block is read line by line.
 const COMMON_FIELDS: usize = 48;
@@ -148,7 +149,7 @@ fn read_fields<'a>(block: &'a [u8], malformed: &mut bool) -> SmallVec<[(&'a [u8]
 
 /// A field's value as text: folds become one space, what is no UTF-8 is replaced.
 pub(super) fn text(value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value).into_owned();
+    let text = lossy(value);
     if memchr(b'\n', value).is_some() {
         return text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
     }

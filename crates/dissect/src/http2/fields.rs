@@ -6,6 +6,7 @@ use wirewise_model::Exchange;
 use super::Bounds;
 use super::hpack::{Decoder, Fault};
 use crate::http::Coding;
+use crate::text::lossy;
 
 /// What stands in for a name, value or target that an unheard table hides.
 pub(super) const UNKNOWN: &str = "{unknown}";
@@ -112,13 +113,13 @@ impl Fields {
         if let Some(pseudo) = name.strip_prefix(b":") {
             return self.add_pseudo(pseudo, value);
         }
-        let mut name = text(name);
+        let mut name = lossy(name);
         // RFC 9113, 8.2.1.
         if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             self.malformed = true;
             name.make_ascii_lowercase();
         }
-        let value = text(value);
+        let value = lossy(value);
         let at = Some(self.headers.len());
         match name.as_str() {
             "host" => self.host = self.host.or(at),
@@ -154,10 +155,6 @@ impl Fields {
             }
         };
         self.malformed |= place.is_some();
-        place.get_or_insert_with(|| text(value));
+        place.get_or_insert_with(|| lossy(value));
     }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

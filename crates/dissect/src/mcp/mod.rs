@@ -8,7 +8,7 @@
 use wirewise_model::{Exchange, Kind, Message, Outcome, Redaction};
 
 use crate::http::{clip, json_texts};
-use crate::json::Raw;
+use crate::json::{Raw, holds};
 use crate::{Protocol, RefineEntry};
 
 #[cfg(test)]
@@ -49,6 +49,10 @@ const METHODS: [&str; 16] = [
 /// Turns an exchange of HTTP into a call, where it is one.
 fn refine(exchange: &mut Exchange) -> bool {
     let Some(request) = &exchange.request else { return false };
+    // As most JSON is: it need not be read to know.
+    if !request.body.as_ref().is_some_and(|body| holds(&body.kept, "\"jsonrpc\"")) {
+        return false;
+    }
     let texts = json_texts(request);
     let Some(asked) = texts.first().copied() else { return false };
     let Some(method) = method(exchange, asked) else { return false };
