@@ -34,10 +34,10 @@ pub(crate) fn run(bytes: &[u8]) -> Heard {
     let link = LINKS[usize::from(script.mode.0 >> 5)];
     let capture = CaptureId("fuzz".to_owned());
     let mut pipeline = Pipeline::new(limits.clone(), capture.clone());
-    let redactor = Redactor::new(&Key::from_bytes([7; 32]), &limits, wirewise_pipeline::redaction);
+    let mut redactor = Redactor::new(&Key::from_bytes([7; 32]), &limits, wirewise_pipeline::redaction);
     let (mut output, mut heard) = (Output::default(), Heard::default());
     let (mut now, mut number, mut cut) = (0_i64, 0, 0);
-    let told = |output: &mut Output, number: u64, heard: &mut Heard| {
+    let mut told = |output: &mut Output, number: u64, heard: &mut Heard| {
         for call in output.calls.drain(..) {
             heard.protocols.push(call.exchange.protocol.clone().into_owned());
             for message in [&call.exchange.request, &call.exchange.response].into_iter().flatten() {

@@ -29,7 +29,8 @@ pub(crate) fn run(bytes: &[u8]) -> Heard {
     }
     let protocol = PROTOCOLS[usize::from(script.mode.0) % PROTOCOLS.len()];
     let call = call(protocol.name, &said);
-    let redactor = Redactor::new(&Key::from_bytes([7; 32]), &Limits::default(), wirewise_pipeline::redaction);
+    let mut redactor =
+        Redactor::new(&Key::from_bytes([7; 32]), &Limits::default(), wirewise_pipeline::redaction);
     let heard = wirewise_redact::Heard {
         capture: CaptureId("fuzz".to_owned()),
         node: None,

@@ -90,7 +90,6 @@ impl<'a> Observation<'a> {
             },
             None => "",
         };
-        let key = wirewise_shape::shape_key(record);
         Self {
             id: record.id,
             at: record.observed_until,
@@ -101,7 +100,7 @@ impl<'a> Observation<'a> {
             operation: &record.operation,
             endpoint: endpoint.map_or_else(|| Cow::Owned(wirewise_shape::endpoint(record)), Cow::Borrowed),
             target: &record.target,
-            shape: u64::from_str_radix(&key, 16).unwrap_or_default(),
+            shape: wirewise_shape::shape_key(record).0,
             outcome: record.outcome,
             status: text(&record.status),
             error: text(&record.error),

@@ -19,8 +19,8 @@ const EARS: usize = 4;
 /// Where a frame was heard: interface, and what a cooked header says within it.
 pub(crate) type Ear = (u32, u32);
 
-/// What every packet looks at, apart from the rest and in one line of the cache: it lies anywhere in megabytes, and
-/// waiting for five lines of it was an eighth of the time that a packet took.
+/// What every packet looks at, apart from the rest: it lies anywhere in megabytes, so that each line of the cache that it
+/// spans is waited for. It spans one.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Set {

@@ -35,7 +35,7 @@ struct Point {
 
 pub(crate) fn shapes(count: Option<u64>) -> Result<()> {
     let count = count.unwrap_or(COUNT);
-    let python = install::python_with(&["drain3"])?;
+    let python = install::python_with("python-drain3", &["drain3"])?;
     place::show_and_run(place::cargo().args([
         "build",
         "--package",

@@ -147,7 +147,7 @@ impl Words for Web {
     }
 
     fn response(hpack: &mut Encoder, stream: u32, number: u64) -> Vec<u8> {
-        let found = (dice(number) >> 32) % 25 > 0;
+        let found = !(dice(number) >> 32).is_multiple_of(25);
         let body =
             if found { order(number) } else { "{\"title\":\"no such order\",\"status\":404}".to_owned() };
         let (length, date) =
