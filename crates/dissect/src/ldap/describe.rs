@@ -151,10 +151,20 @@ pub(super) fn request(exchange: &mut Exchange, op: Op, message: &Message<'_>) {
 fn extended(exchange: &mut Exchange, oid: Option<Element<'_>>) {
     let Some(oid) = oid else { return };
     exchange.target = names::extended(oid.value).map_or_else(|| name(oid.value), str::to_owned);
+    if is_oid(oid.value) {
+        // A kind of operation, which no mask may take for an address: some look like `0.1.2.3`.
+        exchange.endpoint = Some(exchange.target.clone());
+    }
     exchange.attribute("ldap.requestName", name(oid.value));
     if oid.value == names::START_TLS {
         exchange.kind = Kind::Session;
     }
+}
+
+/// RFC 4512, 1.4: numbers between dots.
+fn is_oid(bytes: &[u8]) -> bool {
+    let mut arcs = bytes.split(|&byte| byte == b'.');
+    bytes.len() <= LONGEST && arcs.all(|arc| !arc.is_empty() && arc.iter().all(u8::is_ascii_digit))
 }
 
 fn search(exchange: &mut Exchange, message: &Message<'_>) {

@@ -3,7 +3,8 @@
 //! **What a call is.** Every request with its result; a search with all its entries and references, of which
 //! `db.response.returned_rows` and `ldap.references` tell the number. They are paired by message id, whatever the order.
 //! Unbind and abandon are one-way; who abandons leaves a note on the call. `target` is the entry, or the kind of an
-//! extended operation; `endpoint` the entry's place in the tree. A server that says it goes (message id 0) is a `message`.
+//! extended operation; `endpoint` the entry's place in the tree, or the operation again. A server that says it goes (message
+//! id 0) is a `message`.
 //! A search that stays to hear of changes is a `stream`.
 //!
 //! **Outcomes.** By result code; comparisons that fail, referrals and a SASL exchange under way are well.

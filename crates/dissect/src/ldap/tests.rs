@@ -168,6 +168,28 @@ fn every_operation_is_paired_by_its_id_in_any_order() {
 }
 
 #[test]
+fn an_identifier_that_looks_like_an_address_is_a_kind_of_operation() {
+    let ask = |id, oid: &str| c(message(id, 0x77, &[tlv(0x80, oid)]));
+    let heard = check(
+        &[
+            ask(1, "0.1.2.3"),
+            s(result(1, 0x78, 2, "no")),
+            ask(2, "1.3.6.1.4.1.4203.1.11.3"),
+            s(result(2, 0x78, 0, "")),
+            ask(3, "somebody's own"),
+            s(result(3, 0x78, 2, "no")),
+        ],
+        &[
+            "extended 0.1.2.3 protocolError client_error 1ms",
+            "extended WhoAmI success ok 1ms",
+            "extended somebody's own protocolError client_error 1ms",
+        ],
+    );
+    let endpoints: Vec<Option<&str>> = heard.iter().map(|exchange| exchange.endpoint.as_deref()).collect();
+    assert_eq!(endpoints, [Some("0.1.2.3"), Some("WhoAmI"), None]);
+}
+
+#[test]
 fn abandoned_unanswered_unasked() {
     let present = tlv(0x87, "objectClass");
     let goodbye = [tlv(10, [52]), text(""), text("bye"), tlv(0x8a, "1.3.6.1.4.1.1466.20036")];
