@@ -36,7 +36,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
     pub(crate) fn finish_sides(&mut self, at: Timestamp) {
         loop {
             self.settle_both(Side::A, at);
-            let Some(rare) = &self.flow.rare else { return };
+            let Some(rare) = self.flow.known_rare() else { return };
             let waits = |side: &Side| rare.reorder[side.index()].is_some();
             let mut sides = [Side::A, Side::B].into_iter().filter(waits);
             let (first, second) = (sides.next(), sides.next());

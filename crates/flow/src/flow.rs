@@ -9,7 +9,7 @@ use wirewise_model::{
 
 use crate::EndReason;
 use crate::reorder::Reorder;
-use crate::rtt::Samples;
+use crate::rtt::RoundTrips;
 use crate::sctp::SctpSide;
 use crate::slab::FlowHandle;
 use crate::tcp::TcpSide;
@@ -61,7 +61,7 @@ pub struct Flow {
     pub(crate) timed_end: u32,
     /// When it came, in microseconds after the flow began.
     pub(crate) timed_at: u32,
-    pub(crate) rare: Option<Box<Rare>>,
+    pub(crate) more: Option<Box<More>>,
 }
 
 /// Where a flow stands.
@@ -90,12 +90,18 @@ impl Phase {
     }
 }
 
+/// What a flow has once it was answered. Small: of the flows that wait in silence most have it.
+#[derive(Debug, Default)]
+pub(crate) struct More {
+    pub(crate) rtt: RoundTrips,
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
 /// What few flows have.
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
     pub(crate) counters: [SideCounters; 2],
     pub(crate) reorder: [Option<Box<Reorder>>; 2],
-    pub(crate) rtt: [Samples; 2],
     /// The last stretch of each side that was given up: sequence numbers from, to.
     pub(crate) gap: [Option<(u32, u32)>; 2],
     pub(crate) sctp: Option<Box<[SctpSide; 2]>>,
@@ -173,14 +179,14 @@ impl Flow {
             },
             calls: u64::from(self.calls),
             tls: self.tls.clone(),
-            notes: self.rare.as_ref().map(|rare| rare.notes.clone()).unwrap_or_default(),
+            notes: self.known_rare().map(|rare| rare.notes.clone()).unwrap_or_default(),
         }
     }
 
     /// What one side sent so far.
     pub fn counters(&self, side: Side) -> SideCounters {
         let index = side.index();
-        let more = self.rare.as_ref().map(|rare| rare.counters[index]).unwrap_or_default();
+        let more = self.known_rare().map(|rare| rare.counters[index]).unwrap_or_default();
         SideCounters {
             bytes: self.bytes[index],
             packets: more.packets + u64::from(self.packets[index]),
@@ -210,11 +216,16 @@ impl Flow {
     /// Of the two directions the one with the longer median: a listener beside one end sees nearly nothing of
     /// that end's own share, and the whole way in the other direction.
     fn rtt(&self) -> Option<(Duration, Duration)> {
-        self.rare.as_ref()?.rtt.iter().filter_map(Samples::percentiles).max()
+        self.more.as_ref()?.rtt.percentiles()
     }
 
     pub(crate) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+        self.more.get_or_insert_default().rare.get_or_insert_default()
+    }
+
+    /// What few flows have, where this one has it.
+    pub(crate) fn known_rare(&self) -> Option<&Rare> {
+        self.more.as_ref()?.rare.as_deref()
     }
 
     pub(crate) fn count(&mut self, side: Side, bytes: usize) {

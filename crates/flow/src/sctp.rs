@@ -131,7 +131,8 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
 
     /// A packet of `side`: what its peer asked of it is answered.
     fn sctp_hears(&mut self, side: Side) {
-        let known = self.flow.rare.as_mut().and_then(|rare| rare.sctp.as_mut());
+        let known =
+            self.flow.more.as_mut().and_then(|more| more.rare.as_mut()).and_then(|rare| rare.sctp.as_mut());
         if let Some(known) = known {
             known[side.index()].heard = true;
             known[side.other().index()].heartbeats = 0;
@@ -227,7 +228,8 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
 
     /// Gives up messages that will not be whole any more.
     pub(crate) fn drop_sctp_parts(&mut self) {
-        let sides = self.flow.rare.as_mut().and_then(|rare| rare.sctp.as_mut());
+        let sides =
+            self.flow.more.as_mut().and_then(|more| more.rare.as_mut()).and_then(|rare| rare.sctp.as_mut());
         for side in sides.into_iter().flat_map(|sides| sides.iter_mut()) {
             let dropped = std::mem::take(&mut side.bytes);
             side.parts.clear();

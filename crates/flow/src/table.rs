@@ -298,7 +298,7 @@ fn new_flow(packet: &Packet<'_>, capture: &CaptureId, handle: FlowHandle) -> Flo
         timed: None,
         timed_end: 0,
         timed_at: 0,
-        rare: None,
+        more: None,
     }
 }
 

@@ -188,7 +188,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
 
     /// Holes wait for packets: here is one.
     fn hear_again(&mut self) {
-        if let Some(rare) = &mut self.flow.rare {
+        if let Some(rare) = self.flow.more.as_mut().and_then(|more| more.rare.as_mut()) {
             for reorder in rare.reorder.iter_mut().flatten() {
                 reorder.packets = reorder.packets.saturating_add(1);
             }
@@ -264,7 +264,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         self.flow.timed = None;
         if packet.payload_len == 0 && !tcp.flags.fin() {
             let micros = self.flow.micros_since_start(packet.last.at).wrapping_sub(self.flow.timed_at);
-            self.flow.rare().rtt[sender.index()].add(micros);
+            self.flow.more.get_or_insert_default().rtt.add(sender, micros);
         }
     }
 
@@ -351,7 +351,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
     fn fresh(&mut self, side: Side, start: u32, len: u32, bytes: &[u8], mark: Mark) {
         let index = side.index();
         let next = self.flow.tcp[index].next;
-        let reorder = self.flow.rare.as_ref().and_then(|rare| rare.reorder[index].as_ref());
+        let reorder = self.flow.known_rare().and_then(|rare| rare.reorder[index].as_ref());
         let in_front = reorder.is_some_and(|reorder| reorder.reaches_past(start));
         let holds = reorder.is_some_and(|reorder| !reorder.is_empty());
         if in_front {
@@ -401,14 +401,14 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         self.flow.tcp[side.index()].clear(QUEUED);
         self.settle_both(side, now);
         // Each waits for the other: their acknowledgements contradict each other.
-        let waits = self.flow.rare.as_ref().and_then(|rare| rare.reorder[side.index()].as_ref());
+        let waits = self.flow.known_rare().and_then(|rare| rare.reorder[side.index()].as_ref());
         if waits.is_some_and(|waits| now.since(waits.since) >= self.shared.limits.gap_wait)
             && self.is_held(side)
         {
             self.give_up_waiting(side, now);
             self.settle_both(side, now);
         }
-        if self.flow.rare.as_ref().is_some_and(|rare| rare.reorder[side.index()].is_some()) {
+        if self.flow.known_rare().is_some_and(|rare| rare.reorder[side.index()].is_some()) {
             self.hole(side, now, |_| {});
         }
     }
@@ -445,7 +445,12 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
 
     /// Forgets what stands behind FIN.
     fn drop_waiting(&mut self, side: Side) {
-        let waiting = self.flow.rare.as_mut().and_then(|rare| rare.reorder[side.index()].take());
+        let waiting = self
+            .flow
+            .more
+            .as_mut()
+            .and_then(|more| more.rare.as_mut())
+            .and_then(|rare| rare.reorder[side.index()].take());
         if let Some(reorder) = waiting {
             self.shared.books.drop(AFTER_FIN, reorder.bytes() as u64);
             self.shared.buffered -= reorder.bytes();
@@ -488,7 +493,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
     /// Whether bytes of `side` before `end` are waited for: not those of a side of which nothing was heard at all, for
     /// then only one direction is captured.
     fn is_unheard(&self, side: Side, end: u32) -> bool {
-        let waits = self.flow.rare.as_ref().is_some_and(|rare| rare.reorder[side.index()].is_some());
+        let waits = self.flow.known_rare().is_some_and(|rare| rare.reorder[side.index()].is_some());
         let theirs = &self.flow.tcp[side.index()];
         waits && !theirs.has(GUESSED) && distance(end, theirs.next) > 0
     }
@@ -496,7 +501,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
     /// Whether the next bytes of `side` are there, and wait for bytes of the other side that they answer.
     pub(crate) fn is_held(&self, side: Side) -> bool {
         let next = self.flow.tcp[side.index()].next;
-        let front = self.flow.rare.as_ref().and_then(|rare| rare.reorder[side.index()].as_ref()?.front());
+        let front = self.flow.known_rare().and_then(|rare| rare.reorder[side.index()].as_ref()?.front());
         let front = front.filter(|front| front.seq == next);
         front.and_then(|front| front.answers).is_some_and(|answers| self.is_unheard(side.other(), answers))
     }
@@ -508,7 +513,13 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
 
     /// Nothing more will come that `side` could wait for.
     pub(crate) fn give_up_waiting(&mut self, side: Side, now: Timestamp) {
-        if let Some(reorder) = self.flow.rare.as_mut().and_then(|rare| rare.reorder[side.index()].as_mut()) {
+        if let Some(reorder) = self
+            .flow
+            .more
+            .as_mut()
+            .and_then(|more| more.rare.as_mut())
+            .and_then(|rare| rare.reorder[side.index()].as_mut())
+        {
             reorder.packets = u32::MAX;
         }
         self.settle(side, now);
@@ -522,7 +533,7 @@ impl<T, L: Listener<T> + ?Sized> Context<'_, T, L> {
         loop {
             let next = self.flow.tcp[index].next;
             let held = self.is_held(side);
-            let Some(rare) = &mut self.flow.rare else { return told };
+            let Some(rare) = self.flow.more.as_mut().and_then(|more| more.rare.as_mut()) else { return told };
             let Some(reorder) = &mut rare.reorder[index] else { return told };
             let cost = reorder.cost();
             let limits = &self.shared.limits;
