@@ -27,6 +27,11 @@ call of ours is several lines of the truth, or one line several flows, nothing i
 protocol's own says that no more is made than is there: packet by packet for Kafka, AMQP and the databases, by the
 number of calls in a file for Redis, Memcached, MQTT and NATS, by the packets of all associations for SCTP.
 
+Thirteen protocols are also heard live, between real servers and clients in network namespaces of their own, and held
+against the clients' own logs: every call with its status, none longer than the client's own, durations equal to
+tshark's within 0.1 ms (`crates/pipeline/tests/live`). And every capture is replayed with packets lost, swapped and
+doubled: what was whole is still found, and what is invented is counted (`crates/pipeline/tests/captures/losses.rs`).
+
 | protocol | asked | alike | disputed | recall % | ours | extra | disputed | precision % | files |
 |---|---|---|---|---|---|---|---|---|---|
 ";
