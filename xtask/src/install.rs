@@ -58,6 +58,11 @@ pub(crate) const LIVE: &[Need] = &[
     Need { program: "ldapsearch", package: "ldap-utils", purpose: "a real client of LDAP" },
     server("mosquitto", "mosquitto"),
     server("mariadbd", "mariadb-server-core"),
+    Need {
+        program: "my_print_defaults",
+        package: "mariadb-client-core",
+        purpose: "asked by the script that makes MariaDB's tables",
+    },
     server("nats-server", "nats-server"),
     server("postgres", "postgresql"),
     server("freeradius", "freeradius"),

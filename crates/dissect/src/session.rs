@@ -143,10 +143,9 @@ pub struct SessionStart {
 /// What one side has said, and what of it waits.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Stream offset of the first byte that waits, or of the next to come.
+    /// Stream offset of the first byte that waits, or of the next to come. Where messages are heard, each counts as one:
+    /// it is the ordinal of the next.
     offset: u64,
-    /// Messages heard so far; the ordinal of the next.
-    messages: u64,
     /// Apart, since a million flows may be idle: for most of them nothing waits.
     held: Option<Box<Held>>,
 }
@@ -300,8 +299,8 @@ impl Session {
         let captured = message.bytes.len() as u64;
         board.books.take(captured);
         let side = &mut self.sides[message.side.index()];
-        message.ordinal = side.messages;
-        side.messages += 1;
+        message.ordinal = side.offset;
+        side.offset += 1;
         // A datagram flow may change its mind (a port is used again), so an unclaimed message does not settle
         // what the next one is.
         if matches!(self.state, State::Probing | State::Unknown { .. }) {

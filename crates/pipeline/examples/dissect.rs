@@ -10,6 +10,10 @@ use wirewise_capture::{FileSource, FrameSource};
 use wirewise_model::Limits;
 use wirewise_pipeline::{Output, Pipeline};
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("a capture file is needed")?;
     let mut source = FileSource::open(Path::new(&path))?;

@@ -14,6 +14,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     needs: &[
         Need { program: "mariadbd", package: "mariadb-server-core" },
         Need { program: "mariadb-install-db", package: "mariadb-server-core" },
+        Need { program: "my_print_defaults", package: "mariadb-client-core" },
     ],
     serve,
     unasked,
