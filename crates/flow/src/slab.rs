@@ -9,8 +9,9 @@ use wirewise_model::{FlowKey, Limits, Side};
 
 use crate::Flow;
 
-/// Flows of one chunk. Growing allocates one more chunk and copies nothing, so memory follows the count.
-const CHUNK: usize = 1024;
+/// Bytes that a chunk of flows fills nearly. Growing allocates one more chunk and copies nothing, so memory follows the
+/// count. A power of two is a size that allocators keep blocks of: in a block of the next size a tenth lies idle.
+const CHUNK_BYTES: usize = 256 << 10;
 /// No place.
 pub(crate) const NOWHERE: u32 = u32::MAX;
 
@@ -74,6 +75,13 @@ pub(crate) struct Slab<T> {
 }
 
 impl<T> Slab<T> {
+    /// Flows of one chunk.
+    const CHUNK: usize = {
+        let flows = CHUNK_BYTES / size_of::<Option<Slot<T>>>();
+        assert!(flows > 0, "what is attached to a flow is small");
+        flows
+    };
+
     pub(crate) fn new() -> Self {
         Self {
             chunks: Vec::new(),
@@ -111,8 +119,8 @@ impl<T> Slab<T> {
     pub(crate) fn insert(&mut self, flow: Flow, attached: T, list: List) -> u32 {
         let at = self.free.pop().unwrap_or_else(|| {
             let at = self.next;
-            if at as usize / CHUNK == self.chunks.len() {
-                self.chunks.push((0..CHUNK).map(|_| None).collect());
+            if at as usize / Self::CHUNK == self.chunks.len() {
+                self.chunks.push((0..Self::CHUNK).map(|_| None).collect());
             }
             self.next += 1;
             at
@@ -120,10 +128,10 @@ impl<T> Slab<T> {
         debug_assert_eq!(at, flow.handle.index);
         let hash = self.hasher.hash_one(flow.key.canonical().0);
         let slot = Slot { flow, attached, list, older: NOWHERE, newer: NOWHERE };
-        self.chunks[at as usize / CHUNK][at as usize % CHUNK] = Some(slot);
+        self.chunks[at as usize / Self::CHUNK][at as usize % Self::CHUNK] = Some(slot);
         let Self { index, chunks, hasher, .. } = self;
         index.insert_unique(hash, at, |&at| {
-            let slot = chunks[at as usize / CHUNK][at as usize % CHUNK].as_ref();
+            let slot = chunks[at as usize / Self::CHUNK][at as usize % Self::CHUNK].as_ref();
             hasher.hash_one(slot.expect("the index names flows that are there").flow.key.canonical().0)
         });
         self.append(at, list);
@@ -137,25 +145,25 @@ impl<T> Slab<T> {
         if let Ok(entry) = self.index.find_entry(hash, |&known| known == at) {
             entry.remove();
         }
-        let slot = self.chunks[at as usize / CHUNK][at as usize % CHUNK].take();
+        let slot = self.chunks[at as usize / Self::CHUNK][at as usize % Self::CHUNK].take();
         self.free.push(at);
         let Slot { flow, attached, .. } = slot.expect("the index names flows that are there");
         (flow, attached)
     }
 
     pub(crate) fn slot(&self, at: u32) -> &Slot<T> {
-        let slot = self.chunks[at as usize / CHUNK][at as usize % CHUNK].as_ref();
+        let slot = self.chunks[at as usize / Self::CHUNK][at as usize % Self::CHUNK].as_ref();
         slot.expect("the index names flows that are there")
     }
 
     pub(crate) fn slot_mut(&mut self, at: u32) -> &mut Slot<T> {
-        let slot = self.chunks[at as usize / CHUNK][at as usize % CHUNK].as_mut();
+        let slot = self.chunks[at as usize / Self::CHUNK][at as usize % Self::CHUNK].as_mut();
         slot.expect("the index names flows that are there")
     }
 
     pub(crate) fn by_handle(&mut self, handle: FlowHandle) -> Option<&mut Slot<T>> {
         let at = handle.index as usize;
-        let slot = self.chunks.get_mut(at / CHUNK)?[at % CHUNK].as_mut()?;
+        let slot = self.chunks.get_mut(at / Self::CHUNK)?[at % Self::CHUNK].as_mut()?;
         (slot.flow.handle == handle).then_some(slot)
     }
 

@@ -54,14 +54,11 @@ fn kind_of_wrapped(run: &str, depth: u8) -> Option<Kind> {
 /// The text that base64 of either alphabet stands for, where it is one that could be read aloud.
 pub(crate) fn decode(run: &str) -> Option<String> {
     let run = run.trim_end_matches('=');
-    if run.len() < 4
-        || run.len() % 4 == 1
-        || run.bytes().any(|byte| !byte.is_ascii_alphanumeric() && !b"+/-_".contains(&byte))
-    {
+    // A few characters tell most runs apart, without allocation.
+    if run.len() < 4 || run.len() % 4 == 1 || !begins_readable(run.as_bytes()) {
         return None;
     }
-    // A few characters tell most runs apart, without allocation.
-    if !begins_readable(run.as_bytes()) {
+    if run.bytes().any(|byte| !byte.is_ascii_alphanumeric() && !b"+/-_".contains(&byte)) {
         return None;
     }
     let standard: String = run

@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::Span;
 use crate::kind::Kind;
 
+/// Digits of a social security number, the shortest that is looked for.
+const SHORTEST: usize = 9;
+
 /// Cards, social security numbers: runs of digits with single blanks or dashes between groups.
 pub(super) fn numbers(text: &str, found: &mut Vec<Span>) {
     let bytes = text.as_bytes();
@@ -15,13 +18,10 @@ pub(super) fn numbers(text: &str, found: &mut Vec<Span>) {
             continue;
         }
         let start = at;
-        let mut groups: Vec<Range<usize>> = Vec::new();
         loop {
-            let from = at;
             while bytes.get(at).is_some_and(u8::is_ascii_digit) {
                 at += 1;
             }
-            groups.push(from..at);
             let joined = bytes.get(at).is_some_and(|byte| matches!(byte, b' ' | b'-'))
                 && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
             if !joined {
@@ -29,12 +29,25 @@ pub(super) fn numbers(text: &str, found: &mut Vec<Span>) {
             }
             at += 1;
         }
+        // Of random hexadecimal digits most runs end here.
+        if at - start < SHORTEST {
+            continue;
+        }
         let glued =
             |at: Option<&u8>| at.is_some_and(|byte| byte.is_ascii_alphabetic() || b"._".contains(byte));
         let before = start.checked_sub(1).map(|before| &bytes[before]);
         if glued(before) || bytes.get(at).is_some_and(u8::is_ascii_alphabetic) {
             continue;
         }
+        let mut from = start;
+        let groups: Vec<Range<usize>> = text[start..at]
+            .split([' ', '-'])
+            .map(|group| {
+                let range = from..from + group.len();
+                from = range.end + 1;
+                range
+            })
+            .collect();
         number_groups(text, &groups, found);
     }
 }
@@ -101,6 +114,10 @@ pub(crate) fn is_card(digits: &str) -> bool {
 
 /// ISO 13616: two letters, two check digits, 11 to 30 letters and digits, remainder 1 by 97.
 pub(super) fn ibans(run: &str, start: usize, found: &mut Vec<Span>) {
+    // It begins with capitals: ids in lower case need no splitting.
+    if !run.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return;
+    }
     let mut offset = 0;
     for piece in run.split(|c: char| !c.is_ascii_alphanumeric()) {
         if is_iban(piece) {
