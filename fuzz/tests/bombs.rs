@@ -14,7 +14,7 @@ mod http;
 mod texts;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use peak_alloc::PeakAlloc;
 use wirewise_dissect::{Datagram, End, Out, Session, SessionStart, Switchboard};
@@ -23,8 +23,11 @@ use wirewise_model::{Limits, Mark, PacketNumber, Side, Timestamp, Transport};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Memory is counted for the whole process, so that one bomb goes off at a time.
+/// Memory is counted for the whole process, so that one test runs at a time, from before it makes what it says.
 static ALONE: Mutex<()> = Mutex::new(());
+
+/// The turn of one test.
+struct Alone(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
 
 /// What a flow may hold.
 const MOST_HELD: usize = 64 << 20;
@@ -142,19 +145,30 @@ struct Aftermath {
     counted: BTreeSet<String>,
 }
 
-/// A bomb on a port, and the words under one of which what it asks for too much is counted: none, where all of it is read
-/// and no more of it kept than of anything else.
-#[track_caller]
-fn bomb(name: &str, (transport, port): (Transport, u16), words: &[&str], play: impl FnOnce(&mut Bombed)) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut bombed = Bombed::over(transport, port);
-    play(&mut bombed);
-    let Aftermath { readers, peak, bytes, told, counted } = bombed.end();
-    println!("{name}: {readers:?}, {bytes} bytes, {} KiB at most, {told} calls, {counted:?}", peak >> 10);
-    assert!(!readers.is_empty() || words.contains(&"unknown_protocol"), "{name}: nobody reads it");
-    assert!(peak < MOST_HELD, "{name}: {} MiB were held", peak >> 20);
-    assert!(
-        words.is_empty() || words.iter().any(|word| counted.contains(*word)),
-        "{name}: none of {words:?} in {counted:?}"
-    );
+impl Alone {
+    fn wait() -> Self {
+        Self(ALONE.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A bomb on a port, and the words under one of which what it asks for too much is counted: none, where all of it is read
+    /// and no more of it kept than of anything else.
+    #[track_caller]
+    fn bomb(
+        &self,
+        name: &str,
+        (transport, port): (Transport, u16),
+        words: &[&str],
+        play: impl FnOnce(&mut Bombed),
+    ) {
+        let mut bombed = Bombed::over(transport, port);
+        play(&mut bombed);
+        let Aftermath { readers, peak, bytes, told, counted } = bombed.end();
+        println!("{name}: {readers:?}, {bytes} bytes, {} KiB at most, {told} calls, {counted:?}", peak >> 10);
+        assert!(!readers.is_empty() || words.contains(&"unknown_protocol"), "{name}: nobody reads it");
+        assert!(peak < MOST_HELD, "{name}: {} MiB were held", peak >> 20);
+        assert!(
+            words.is_empty() || words.iter().any(|word| counted.contains(*word)),
+            "{name}: none of {words:?} in {counted:?}"
+        );
+    }
 }

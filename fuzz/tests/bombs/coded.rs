@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use wirewise_model::Transport::Tcp;
 
-use crate::bomb;
+use crate::Alone;
 
 /// A gigabyte of nothing takes a second to compress and a megabyte to send; a quarter of it says the same.
 const PLAIN: usize = 256 << 20;
@@ -22,8 +22,8 @@ fn gzip() -> Vec<u8> {
     coder.finish().unwrap()
 }
 
-fn answered(name: &str, coding: &str, body: &[u8], words: &[&str]) {
-    bomb(name, (Tcp, 80), words, |it| {
+fn answered(alone: &Alone, name: &str, coding: &str, body: &[u8], words: &[&str]) {
+    alone.bomb(name, (Tcp, 80), words, |it| {
         it.client("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
         let length = body.len();
         it.server(format!(
@@ -35,37 +35,42 @@ fn answered(name: &str, coding: &str, body: &[u8], words: &[&str]) {
 
 #[test]
 fn gzip_that_grows_a_thousandfold() {
-    answered("gzip", "gzip", &gzip(), &["decompression_limit"]);
+    let alone = Alone::wait();
+    answered(&alone, "gzip", "gzip", &gzip(), &["decompression_limit"]);
 }
 
 #[test]
 fn gzip_inside_of_gzip() {
+    let alone = Alone::wait();
     let mut outer = GzEncoder::new(Vec::new(), Compression::fast());
     outer.write_all(&gzip()).unwrap();
-    answered("gzip twice", "gzip, gzip", &outer.finish().unwrap(), &["decompression_limit"]);
-    answered("nine codings", &["gzip"; 9].join(", "), &gzip(), &["unknown_coding"]);
+    answered(&alone, "gzip twice", "gzip, gzip", &outer.finish().unwrap(), &["decompression_limit"]);
+    answered(&alone, "nine codings", &["gzip"; 9].join(", "), &gzip(), &["unknown_coding"]);
 }
 
 #[test]
 fn deflate_that_grows_a_thousandfold() {
+    let alone = Alone::wait();
     let mut coder = ZlibEncoder::new(Vec::new(), Compression::fast());
     zeros(&mut coder);
-    answered("deflate", "deflate", &coder.finish().unwrap(), &["decompression_limit"]);
+    answered(&alone, "deflate", "deflate", &coder.finish().unwrap(), &["decompression_limit"]);
 }
 
 /// Brotli (RFC 7932): 256 MiB of zeros in 203 bytes, as its own encoder writes them (quality 9, a window of 16 MiB).
 #[test]
 fn brotli_that_grows_a_millionfold() {
-    answered("brotli", "br", include_bytes!("zeros.br"), &["decompression_limit"]);
+    let alone = Alone::wait();
+    answered(&alone, "brotli", "br", include_bytes!("zeros.br"), &["decompression_limit"]);
 }
 
 /// Zstandard (RFC 8878): a frame that asks for a window of two gigabytes, and one of blocks that repeat one byte.
 #[test]
 fn zstandard_windows_and_repeats() {
+    let alone = Alone::wait();
     let magic = [0x28, 0xb5, 0x2f, 0xfd];
     // Window_Descriptor: exponent 21, so 2^31 bytes.
     let wide = [&magic[..], &[0x00, 21 << 3, 0x03, 0, 0x10, b'a']].concat();
-    answered("zstd window", "zstd", &wide, &["undecodable"]);
+    answered(&alone, "zstd window", "zstd", &wide, &["undecodable"]);
     // Exponent 13, so 8 MiB; each block is 128 KiB of one byte, in four.
     let mut repeats = [&magic[..], &[0x00, 13 << 3]].concat();
     for _ in 0..20_000 {
@@ -73,15 +78,16 @@ fn zstandard_windows_and_repeats() {
         repeats.extend(&header.to_le_bytes()[..3]);
         repeats.push(b'a');
     }
-    answered("zstd repeats", "zstd", &repeats, &["decompression_limit"]);
+    answered(&alone, "zstd repeats", "zstd", &repeats, &["decompression_limit"]);
 }
 
 /// A thousand streams of HTTP/1 flows are a thousand decoders; here one flow asks for many, one behind another.
 #[test]
 fn many_coded_bodies_one_behind_another() {
+    let alone = Alone::wait();
     let body = gzip();
     let body = &body[..body.len().min(20_000)];
-    bomb("many gzips", (Tcp, 80), &["decompression_limit"], |it| {
+    alone.bomb("many gzips", (Tcp, 80), &["decompression_limit"], |it| {
         for _ in 0..200 {
             it.client("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
             let length = body.len();

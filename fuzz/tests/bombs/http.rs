@@ -2,7 +2,7 @@
 
 use wirewise_model::Transport::Tcp;
 
-use crate::bomb;
+use crate::Alone;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS: u8 = 1;
@@ -44,7 +44,8 @@ fn length(mut value: usize) -> Vec<u8> {
 /// One large field goes into the dynamic table; then each byte of thousands of requests names it.
 #[test]
 fn hpack_references_to_one_large_field() {
-    bomb("hpack", (Tcp, 80), &["headers_omitted"], |it| {
+    let alone = Alone::wait();
+    alone.bomb("hpack", (Tcp, 80), &["headers_omitted"], |it| {
         it.client(open());
         let value = vec![b'a'; 4000];
         let mut block = GET.to_vec();
@@ -64,7 +65,8 @@ fn hpack_references_to_one_large_field() {
 /// A header block that never ends.
 #[test]
 fn continuation_flood() {
-    bomb("continuation", (Tcp, 80), &["header_limit"], |it| {
+    let alone = Alone::wait();
+    alone.bomb("continuation", (Tcp, 80), &["header_limit"], |it| {
         it.client(open());
         it.client(frame(HEADERS, END_STREAM, 1, &GET));
         let mut block = vec![0, 1, b'x'];
@@ -80,7 +82,8 @@ fn continuation_flood() {
 /// Streams that are opened and never closed.
 #[test]
 fn a_million_streams() {
-    bomb("streams", (Tcp, 80), &["evicted"], |it| {
+    let alone = Alone::wait();
+    alone.bomb("streams", (Tcp, 80), &["evicted"], |it| {
         it.client(open());
         for stream in 0..1_000_000 {
             it.client(frame(HEADERS, END_HEADERS, 2 * stream + 1, &GET));
@@ -91,7 +94,8 @@ fn a_million_streams() {
 /// Streams that are reset as soon as they are opened (CVE-2023-44487): nothing is left of each, and each is a call.
 #[test]
 fn rapid_reset() {
-    bomb("rapid reset", (Tcp, 80), &["reset"], |it| {
+    let alone = Alone::wait();
+    alone.bomb("rapid reset", (Tcp, 80), &["reset"], |it| {
         it.client(open());
         for stream in 0..200_000 {
             it.client(frame(HEADERS, END_HEADERS | END_STREAM, 2 * stream + 1, &GET));
@@ -102,7 +106,8 @@ fn rapid_reset() {
 
 #[test]
 fn headers_of_http1_that_never_end() {
-    bomb("endless headers", (Tcp, 80), &["header_limit"], |it| {
+    let alone = Alone::wait();
+    alone.bomb("endless headers", (Tcp, 80), &["header_limit"], |it| {
         it.client("GET / HTTP/1.1\r\nHost: a\r\n");
         for number in 0..1_000_000 {
             it.client(format!("X-{number}: {number}\r\n"));
@@ -113,15 +118,16 @@ fn headers_of_http1_that_never_end() {
 /// A line that never ends, chunks of one byte, and pipelined requests that nobody answers.
 #[test]
 fn small_parts_without_an_end() {
-    bomb("endless target", (Tcp, 80), &["header_limit"], |it| {
+    let alone = Alone::wait();
+    alone.bomb("endless target", (Tcp, 80), &["header_limit"], |it| {
         it.client("GET /");
         (0..20_000).for_each(|_| it.client([b'a'; 1400]));
     });
-    bomb("tiny chunks", (Tcp, 80), &[], |it| {
+    alone.bomb("tiny chunks", (Tcp, 80), &[], |it| {
         it.client("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
         (0..500_000).for_each(|_| it.client("1\r\na\r\n"));
     });
-    bomb("pipelines", (Tcp, 80), &["evicted"], |it| {
+    alone.bomb("pipelines", (Tcp, 80), &["evicted"], |it| {
         (0..300_000).for_each(|_| it.client("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
     });
 }
