@@ -18,6 +18,10 @@ const LEAST_SHARE: f64 = 0.02;
 /// Change of the typical duration, as a factor, under which it does not matter.
 const LEAST_FACTOR: f64 = 1.3;
 
+/// The same in milliseconds: a busy scheduler alone makes a cache of microseconds slower by that, and nobody who asks
+/// what changed means it.
+const LEAST_MILLIS: f64 = 1.0;
+
 /// How much more an episode with an end must explain than a change that stays.
 const EPISODE: f64 = 1.3;
 
@@ -129,7 +133,7 @@ fn judge(before: &Bucket, after: &Bucket, buckets_before: f64, buckets_after: f6
     if before.timed >= 5.0 && after.timed >= 5.0 {
         let (p, q) = (before.typical(), after.typical());
         let spread = (before.log_variance() / before.timed + after.log_variance() / after.timed).sqrt();
-        if q / p >= LEAST_FACTOR || p / q >= LEAST_FACTOR {
+        if (q / p >= LEAST_FACTOR || p / q >= LEAST_FACTOR) && (q - p).abs() >= LEAST_MILLIS {
             offer((after.log_mean() - before.log_mean()) / spread, What::Duration { before: p, after: q });
         }
     }
@@ -232,6 +236,16 @@ mod tests {
         let change = find(&[steady, slow]).expect("it became slow");
         assert_eq!((change.from, change.to, change.series), (25, 40, 1));
         assert!(matches!(change.what, What::Duration { .. }));
+    }
+
+    #[test]
+    fn a_cache_that_stutters_is_no_change_beside_failures() {
+        let cache = made(|at| bucket(5, 0, if (15..18).contains(&at) { 0.6 } else { 0.2 }));
+        let failing = made(|at| bucket(2, u32::from(at >= 20), 10.0));
+        assert_eq!(find(std::slice::from_ref(&cache)), None);
+        let change = find(&[cache, failing]).expect("half of them fail");
+        assert_eq!((change.from, change.to, change.series), (20, 40, 1));
+        assert!(matches!(change.what, What::Bad { .. }));
     }
 
     #[test]
