@@ -13,7 +13,7 @@ use crate::clean::Search;
 use crate::detect::{self, Random};
 use crate::kind::Kind;
 use crate::names;
-use crate::scrub::{Place, Scrub, says_nothing};
+use crate::scrub::{Place, Scrub, may_wrap, says_nothing};
 
 /// Deeper nesting is not kept.
 const DEEPEST: usize = 128;
@@ -239,7 +239,8 @@ impl<'t> Json<'t, '_, '_> {
 
     fn string(&mut self, kind: Option<Kind>, name: &str) -> Result<Seen, Stop> {
         let (raw, value) = self.read_string()?;
-        if kind.is_none() && self.scrub.clean.knows(Search::Member, &value, "") {
+        let repeats = kind.is_none() && !may_wrap(&value);
+        if repeats && self.scrub.clean.knows(Search::Member, &value, "") {
             self.out.push_str(raw);
             return Ok(Seen::Other);
         }
@@ -259,7 +260,7 @@ impl<'t> Json<'t, '_, '_> {
             },
             _ => Seen::Other,
         };
-        if kind.is_none() && scrubbed.is_none() && matches!(seen, Seen::Other) {
+        if repeats && scrubbed.is_none() && matches!(seen, Seen::Other) {
             self.scrub.clean.learn(Search::Member, &value, "");
         }
         Ok(seen)
@@ -452,10 +453,10 @@ fn hex4(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use crate::clean::Clean;
     use wirewise_model::Limits;
 
     use super::*;
+    use crate::clean::Clean;
     use crate::kind::{Key, Pseudonyms};
 
     fn run(text: &str, end: End) -> Option<Scrubbed> {
@@ -561,5 +562,22 @@ mod tests {
         }
         let deep = "[".repeat(200_000);
         assert_eq!(run(&deep, End::Cut), None);
+    }
+
+    /// Texts in texts are hidden past a depth, however often they were seen to be clean above it.
+    #[test]
+    fn what_was_redacted_before_changes_nothing() {
+        let pseudonyms = Pseudonyms::new(&Key::from_bytes([1; 32]));
+        let limits = Limits::default();
+        let mut clean = Clean::new();
+        let mut nested = r#"{"a":"b"}"#.to_owned();
+        for _ in 0..6 {
+            let place = Place::new("request.", "body");
+            let with = |clean: &mut Clean| {
+                scrub(&nested, End::Whole, place, &mut Scrub::new(&pseudonyms, &limits, clean))
+            };
+            assert_eq!(with(&mut clean), with(&mut Clean::new()), "{nested}");
+            nested = serde_json::json!({ "a": nested }).to_string();
+        }
     }
 }

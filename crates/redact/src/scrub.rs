@@ -192,6 +192,11 @@ fn is_entry(entry: &str, kind: Kind, place: Place<'_>) -> bool {
     }
 }
 
+/// Whether a value may wrap another: JSON, or a URL with a query. What becomes of it depends on how deep it lies.
+pub(crate) fn may_wrap(value: &str) -> bool {
+    value.trim_start().starts_with(['{', '[']) || value.starts_with(['/', '?']) || value.contains("://")
+}
+
 /// Whether a value is so common that hiding it hides nothing.
 pub(crate) fn says_nothing(kind: Kind, value: &str) -> bool {
     value.is_empty() || (kind != Kind::Password && matches!(value, "true" | "false" | "null"))
