@@ -432,9 +432,11 @@ impl Store {
 
     fn give_up(&self) {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if lock.is_some() {
+        if let Some(lock) = lock {
             // Nothing depends on it: the lock tells.
             let _ = std::fs::remove_file(self.dir.join(OWNER));
+            // Said, not left to the closing of the file: a child that another thread is starting holds a copy of it.
+            let _ = lock.unlock();
         }
     }
 }
